@@ -1,0 +1,345 @@
+"""A job's settings: what may stand in a job file, checked before anything is opened or sent.
+
+The models are the contract's tables one to one; pydantic refuses unknown keys and wrong types, and
+`explain` turns its findings into lines that name the place in the file and the nearest right name.
+Nothing here touches the disk but `read_job`; nothing knows a service or a file format beyond its
+name.
+
+Identity (`Job.identity`) is what a resumed run must share with its first: name, source, fields,
+target, delivery. Limits, rejects and logging may change between the runs of one job.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ingest.errors import SettingsError
+
+FieldType = Literal[
+    "string", "text", "integer", "decimal", "boolean", "date", "timestamp", "json"
+]
+PSEUDO_COLUMNS = ("@stem", "@name", "@path", "@line")
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown keys are errors, values never change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=False)
+
+
+class SourceSettings(Settings):
+    """`[source]`: which files, and how they are spelt. What is left out is detected and said."""
+
+    paths: Annotated[tuple[str, ...], Field(min_length=1)]
+    format: Literal["auto", "csv", "ndjson"] = "auto"
+    nulls: tuple[str, ...] = ("",)
+    delimiter: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    header: bool | None = None
+    columns: tuple[str, ...] | None = None
+    encoding: str | None = None
+    comment: str | None = None
+    skip_rows: Annotated[int, Field(ge=0)] = 0
+    rest: Literal["keep", "drop"] = "keep"
+    max_record_bytes: Annotated[int, Field(ge=1024)] = 16 * MEBIBYTE
+    block_bytes: Annotated[int, Field(ge=1, le=64 * MEBIBYTE)] = 4 * MEBIBYTE
+
+    @field_validator("paths", "nulls", "columns", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("delimiter", "quote", "escape", "comment")
+    @classmethod
+    def _one_ascii_character(cls, value: str | None) -> str | None:
+        if value and (len(value) > 1 or not value.isascii() or value in "\r\n"):
+            raise ValueError(
+                "must be one ASCII character that is no line end"
+                + (' (a tab is written "\\t")' if value == "\\t" else "")
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> SourceSettings:
+        marks = [m for m in (self.delimiter, self.quote, self.escape, self.comment) if m]
+        if len(set(marks)) < len(marks):
+            raise ValueError("delimiter, quote, escape and comment must all differ")
+        if self.header is False and self.columns is None and self.format == "csv":
+            raise ValueError("header = false needs columns = [...]: the names of the columns")
+        return self
+
+
+class FieldSettings(Settings):
+    """`[fields]`: one field of the target and where its value comes from.
+
+    Exactly one of `from`, `sql` and `value` says the origin; with none, the source column of the
+    field's own name. `column` is handed to the service as the column's properties.
+    """
+
+    from_: Annotated[str | None, Field(alias="from")] = None
+    sql: str | None = None
+    value: bool | int | float | str | None = None
+    type: FieldType | None = None
+    format: tuple[str, ...] | None = None
+    timezone: str | None = None
+    default: bool | int | float | str | None = None
+    required: bool = False
+    true: tuple[str, ...] | None = None
+    false: tuple[str, ...] | None = None
+    decimal: Literal[".", ","] = "."
+    nulls: tuple[str, ...] | None = None
+    column: dict[str, Any] = Field(default_factory=dict)
+    target_type: str | None = None
+
+    @field_validator("format", "true", "false", "nulls", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            from zoneinfo import ZoneInfo
+
+            try:
+                ZoneInfo(value)
+            except (ValueError, OSError) as exc:
+                raise ValueError(f"{value!r} is no time zone (like Europe/Berlin or UTC)") from exc
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> FieldSettings:
+        origins = [n for n in ("from_", "sql", "value") if getattr(self, n) is not None]
+        if len(origins) > 1:
+            names = " and ".join(n.rstrip("_") for n in origins)
+            raise ValueError(f"{names} exclude each other: a field has one origin")
+        self._only_with("format", ("date", "timestamp"))
+        self._only_with("timezone", ("timestamp",))
+        self._only_with("true", ("boolean",))
+        self._only_with("false", ("boolean",))
+        if self.decimal == "," and self.type not in ("decimal", "integer"):
+            raise ValueError('decimal = "," needs type = "decimal" (or "integer")')
+        if (self.true is None) != (self.false is None):
+            raise ValueError("true and false are given together, or neither")
+        if self.true and self.false and set(self.true) & set(self.false):
+            raise ValueError("a word can't stand in both true and false")
+        if self.required and self.default is not None:
+            raise ValueError("required and default exclude each other: a default is never missing")
+        if self.from_ and self.from_.startswith("@") and self.from_ not in PSEUDO_COLUMNS:
+            raise ValueError(f"{self.from_} is none of {', '.join(PSEUDO_COLUMNS)}")
+        return self
+
+    def _only_with(self, key: str, types: tuple[str, ...]) -> None:
+        if getattr(self, key) is not None and self.type not in types:
+            wanted = " or ".join(f'type = "{t}"' for t in types)
+            raise ValueError(f"{key} needs {wanted}")
+
+
+class TargetSettings(Settings):
+    """`[target]`: which service, which table, which way."""
+
+    system: Literal["avalanchio", "aito"]
+    table: Annotated[str, Field(min_length=1)]
+    via: Literal["batch", "stream", "file", "auto"] = "batch"
+    create: bool = False
+    mode: Literal["insert", "upsert"] = "insert"
+    upsert_key: str | None = None
+    base_url: str | None = None
+    profile: str | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is not None and value != "sandbox" and not re.match(r"https?://[^/\s]", value):
+            raise ValueError('must be a URL like https://apps.example.com, or "sandbox"')
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TargetSettings:
+        if (self.mode == "upsert") != (self.upsert_key is not None):
+            raise ValueError('mode = "upsert" and upsert_key = "..." go together')
+        if self.system == "avalanchio" and self.via != "batch":
+            raise ValueError('avalanchio takes via = "batch" only')
+        return self
+
+
+class LimitSettings(Settings):
+    """`[limits]`: these may only lower what the target allows.
+
+    Peak memory is about: 100 MB for the interpreter and its libraries, plus `block_bytes` x 8 for
+    every block under way (twice the shaping threads and two), plus what `in_flight` bodies hold.
+    """
+
+    records: Annotated[int, Field(ge=1)] = 10_000
+    bytes: Annotated[int, Field(ge=1)] = 6_000_000
+    in_flight: Annotated[int, Field(ge=1, le=256)] = 8
+    requests_per_s: Annotated[float | None, Field(gt=0)] = None
+    retry_budget_s: Annotated[float, Field(ge=0)] = 300.0
+    connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    read_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    write_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+
+
+class DeliverySettings(Settings):
+    """`[delivery]`: how a lost answer is settled."""
+
+    id: Literal["none", "derived"] = "none"
+    stamp: str = ""
+    evidence_key: str = ""
+    on_ambiguous: Literal["settle", "stop"] = "settle"
+
+
+class RejectSettings(Settings):
+    """`[rejects]`: how many bad records a run bears; passing a limit is strictly more than it."""
+
+    max_count: Annotated[int, Field(ge=0)] = 1000
+    max_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
+class Job(Settings):
+    """A whole job. `base` is the directory that relative paths start from."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    source: SourceSettings
+    fields: dict[str, FieldSettings] = Field(default_factory=dict)
+    table: dict[str, Any] = Field(default_factory=dict)
+    target: TargetSettings
+    limits: LimitSettings = LimitSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    rejects: RejectSettings = RejectSettings()
+    base: Annotated[Path, Field(exclude=True)] = Path()
+
+    def identity(self) -> str:
+        """SHA-256 over what the runs of one job must share (source, fields, target, delivery)."""
+        parts = self.model_dump_json(include={"name", "source", "fields", "target", "delivery"})
+        return hashlib.sha256(parts.encode()).hexdigest()
+
+    def digest(self) -> str:
+        """SHA-256 over every setting: the report's `settings_sha256`."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def read_job(path: Path, overrides: Iterable[str] = (), **extra: Any) -> Job:
+    """The job in the TOML file at `path`, with `--set` overrides (`path.to.key=TOML`) applied.
+
+    Raises SettingsError naming file, line, key and the nearest right name.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as exc:
+        raise SettingsError(f"{path}: no such job file") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"{path}: can't be read as a job file: {exc}") from exc
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise SettingsError(f"{path}: not valid TOML: {exc}") from exc
+    document.setdefault("name", path.stem)
+    _merge(document, extra)
+    return make_job(document, overrides, base=path.parent, text=text, shown=str(path))
+
+
+def make_job(
+    document: dict[str, Any],
+    overrides: Iterable[str] = (),
+    *,
+    base: Path = Path(),
+    text: str = "",
+    shown: str = "settings",
+) -> Job:
+    """A job from a parsed document; `text` is its TOML, to name lines in errors."""
+    for override in overrides:
+        apply_override(document, override)
+    try:
+        return Job.model_validate({**document, "base": base})
+    except ValidationError as exc:
+        raise SettingsError("\n".join(explain(exc, text, shown))) from exc
+
+
+def apply_override(document: dict[str, Any], override: str) -> None:
+    """Set one value: `limits.in_flight=4`. What is no TOML value is taken as a string."""
+    key, equals, literal = override.partition("=")
+    if not equals or not key.strip():
+        raise SettingsError(
+            f"--set {override}: must look like path.to.key=VALUE", "for example limits.in_flight=4"
+        )
+    try:
+        value = tomllib.loads(f"value = {literal}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = literal
+    *parents, last = key.strip().split(".")
+    place = document
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise SettingsError(f"--set {override}: {parent} is no table")
+    place[last] = value
+
+
+def _merge(into: dict[str, Any], extra: Mapping[str, Any]) -> None:
+    for key, value in extra.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def explain(exc: ValidationError, text: str, shown: str) -> list[str]:
+    """One line an error: file, line, key, what is wrong, the nearest right name."""
+    lines = []
+    for error in exc.errors():
+        path = [str(part) for part in error["loc"] if part not in ("__root__",)]
+        line = _line_of(text, path)
+        where = f"{shown}:{line}" if line else shown
+        message = error["msg"].removeprefix("Value error, ")
+        if error["type"] == "extra_forbidden":
+            message = "unknown key" + _nearest(path)
+        elif error["type"] == "missing":
+            message = "is missing"
+        lines.append(f"{where}: {'.'.join(path) or 'job'}: {message}")
+    return lines
+
+
+def _nearest(path: list[str]) -> str:
+    """`; did you mean ...?` for an unknown key, asked of the settings at its place."""
+    model: Any = Job
+    for part in path[:-1]:
+        info = getattr(model, "model_fields", {}).get(part)
+        model = FieldSettings if part == "fields" or model is FieldSettings else (
+            info.annotation if info else None
+        )
+    names = [f.alias or n for n, f in getattr(model, "model_fields", {}).items() if n != "base"]
+    close = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; known here: {', '.join(names)}" if names else ""
+
+
+def _line_of(text: str, path: list[str]) -> int | None:
+    """The line of the TOML text where this key (or the nearest parent that is there) is set."""
+    section: list[str] = []
+    best: tuple[int, int] | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if match := re.match(r"\[\s*([^\[\]]+?)\s*\]", stripped):
+            section = [part.strip().strip("\"'") for part in match[1].split(".")]
+            here = section
+        elif match := re.match(r"([\w\"'.@-]+)\s*=", stripped):
+            here = section + [part.strip("\"'") for part in match[1].split(".")]
+        else:
+            continue
+        depth = len(here)
+        if here == path[:depth] and (best is None or depth > best[0]):
+            best = (depth, number)
+    return best[1] if best else None

@@ -1,0 +1,194 @@
+"""The promises on one page: what a source, an envelope and a target owe the engine.
+
+Whoever adds a service writes one `Target` and runs it through the contract tests; the engine knows
+no other name. The duties that a signature can't say stand in the docstrings here, and the contract
+suites in `tests/` hold every implementation to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ingest.model import (
+    Batch,
+    Block,
+    Column,
+    Limits,
+    Place,
+    Receipt,
+    Schema,
+    Shaped,
+    Slice,
+)
+
+
+class Clock(Protocol):
+    """Time, handed in. Waits use `monotonic`, so a clock that jumps can't stretch them."""
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start, never going back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; zero and less still yields to other tasks."""
+        ...
+
+
+class Source(Protocol):
+    """Files to blocks.
+
+    Duties: blocks come in file order and record order; every byte of a record stands in exactly one
+    block; the cuts depend on the content alone, never on how the bytes arrived; memory does not
+    grow with the input. A file that breaks off gives its whole records first and then raises
+    `SourceError` (as the last thing, after every readable file: the others are still read).
+    """
+
+    def opened(self) -> AbstractAsyncContextManager[None]:
+        """Hold open what reading needs; on leaving, however that comes, every file is closed."""
+        ...
+
+    def blocks(self) -> AsyncGenerator[Block, None]:
+        """The blocks, in order; only within `opened`."""
+        ...
+
+
+class Shaper(Protocol):
+    """A block to encoded records. Pure and thread-safe: it runs in several threads at once."""
+
+    def __call__(self, block: Block) -> Shaped:
+        """Shape one block. Never raises for what a record holds: that is a reject in the result."""
+        ...
+
+    def locate(self, block: Block, segment: int, records: Sequence[int]) -> Sequence[Place]:
+        """Where these records (numbers from 1 within the segment) stand, and their own bytes."""
+        ...
+
+
+class OpenBody(Protocol):
+    """A request body that is still being filled."""
+
+    def fits(self, part: Slice) -> int:
+        """How many of `part`'s leading records may still be added: 0 to `part.count`."""
+        ...
+
+    def add(self, part: Slice) -> None:
+        """Add all of `part`; it must fit."""
+        ...
+
+    def seal(self) -> tuple[tuple[memoryview, ...], int]:
+        """Close the body: its pieces with all framing, and their length in bytes."""
+        ...
+
+
+class Envelope(Protocol):
+    """How a target frames records. `record_end` is what the shaper writes behind each record.
+
+    A limit is asked of the encoded size with its framing *before* adding, so a sealed body never
+    exceeds `limits`.
+    """
+
+    @property
+    def record_end(self) -> bytes:
+        """The bytes behind every record, a newline last: `,\\n` in an array, `\\n` in NDJSON."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """What one body may hold."""
+        ...
+
+    @property
+    def largest_record(self) -> int:
+        """The longest encoded record (without `record_end`) that fits into a body of its own."""
+        ...
+
+    def open(self) -> OpenBody:
+        """Begin a new body."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TableWish:
+    """The table a job wants: its name, properties passed through, columns in the service's words."""
+
+    name: str
+    properties: dict[str, Any]
+    columns: tuple[Column, ...]
+
+
+class Target(Protocol):
+    """A service that takes batches.
+
+    Duties: `send` makes exactly one attempt and sends exactly the batch's bytes; it returns on a
+    certain success and raises a `Trouble` of the right kind for everything else: `Retryable` only
+    if the batch was surely not applied, `Ambiguous` whenever it may have been. It is safe to call
+    from many tasks. The other calls (`describe`, `ensure`, `query`, ...) retry what is retryable by
+    themselves and raise an `IngestError` that says what to do. No token ever stands in a message.
+    """
+
+    @property
+    def envelope(self) -> Envelope:
+        """How bodies are framed, with the limits in force."""
+        ...
+
+    @property
+    def shown(self) -> str:
+        """The target in a few words for people: system, host and table, no credential."""
+        ...
+
+    def opened(self) -> AbstractAsyncContextManager[None]:
+        """Hold the connections open for the run; on leaving, none is left behind."""
+        ...
+
+    async def describe(self) -> Schema | None:
+        """The live table, or None if there is none."""
+        ...
+
+    async def ensure(self, wish: TableWish) -> Schema:
+        """Create the table or add the columns it lacks; never change what is there."""
+        ...
+
+    async def send(self, batch: Batch) -> int | None:
+        """One attempt. Returns the number of records the service says it took, None if silent."""
+        ...
+
+    async def count(self) -> int | None:
+        """Rows in the table now, or None where the service can't tell."""
+        ...
+
+    async def query(self, statement: str) -> list[dict[str, Any]]:
+        """Ask rows back, where the service has a query language; bounded."""
+        ...
+
+
+class Settler(Protocol):
+    """Finds out what became of an ambiguous batch. Without a journal there is nothing to ask with,
+    and the batch stays ambiguous; the journal brings the one that asks the service."""
+
+    async def settle(self, batch: Batch) -> bool | None:
+        """True: it landed. False: it surely did not. None: it can't be known."""
+        ...
+
+
+class Ledger(Protocol):
+    """Where intents and outcomes are kept. The engine writes the intent before the first attempt
+    and the receipt after the last; a durable ledger makes a run resumable."""
+
+    async def intend(self, batch: Batch) -> None:
+        """About to send this batch for the first time. Returning means it is recorded."""
+        ...
+
+    async def settle(self, receipt: Receipt) -> None:
+        """The batch reached its end."""
+        ...
+
+
+class RejectSink(Protocol):
+    """Where rejects go. Returning means they are written: a reject is never only in memory."""
+
+    async def write(self, rejects: Sequence[Any]) -> None:
+        """Keep these `model.Reject`s, in order."""
+        ...
