@@ -1,0 +1,1 @@
+"""Tests of the sandbox: mostly over real sockets, against real child processes."""
