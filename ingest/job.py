@@ -18,14 +18,13 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ingest.errors import SettingsError
 
-FieldType = Literal[
-    "string", "text", "integer", "decimal", "boolean", "date", "timestamp", "json"
-]
+FieldType = Literal["string", "text", "integer", "decimal", "boolean", "date", "timestamp", "json"]
 PSEUDO_COLUMNS = ("@stem", "@name", "@path", "@line")
 MEBIBYTE = 1024 * 1024
 
@@ -110,8 +109,6 @@ class FieldSettings(Settings):
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
         if value is not None:
-            from zoneinfo import ZoneInfo
-
             try:
                 ZoneInfo(value)
             except (ValueError, OSError) as exc:
@@ -316,8 +313,10 @@ def _nearest(path: list[str]) -> str:
     model: Any = Job
     for part in path[:-1]:
         info = getattr(model, "model_fields", {}).get(part)
-        model = FieldSettings if part == "fields" or model is FieldSettings else (
-            info.annotation if info else None
+        model = (
+            FieldSettings
+            if part == "fields" or model is FieldSettings
+            else (info.annotation if info else None)
         )
     names = [f.alias or n for n, f in getattr(model, "model_fields", {}).items() if n != "base"]
     close = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)

@@ -1,0 +1,312 @@
+"""The walk of a record, from files to receipts.
+
+::
+
+    source ── Block ──▶ read ══▶ shape (a thread a core) ══▶ pack ══▶ write × N ──▶ Receipt
+                                                              │                        │
+                                                              └──▶ rejects ◀───────────┤
+                                                                            accounts ◀─┘
+
+`read` takes blocks from the source, one at a time. `shape` turns each into encoded records and
+rejects; several threads do so at once, results keep their order. `pack` is the one task that sees
+the records in input order: it numbers them, writes the rejects, counts what was *read*, fills
+bodies and hands each closed one over. N writers take bodies and bring each to its end (`delivery`)
+under one governor. Every ══▶ is a stream with no buffer or a small one: while the service is slow
+nobody reads. There is no other way to slow a stage down, and no queue that grows.
+
+How a run ends. *At the end of the input* the last body closes and the writers finish. *Drained*
+(an interrupt, the reject limit, a time limit, trouble that stops the run): nothing more is read or
+packed, what is in flight comes to its end, what was packed and not yet sent is *unsent*. *Stopped*
+(a second interrupt, or the grace is over): in-flight requests are dropped and counted *ambiguous*.
+In each case every record that was read has one end, and `Accounts.balanced` is asked, not assumed:
+the five ends are counted where they happen, never computed from one another.
+
+Equal keys of an upsert never fly at once: `pack` hands a body over only when no body in flight
+shares a key with it, so the later record in input order wins at the service, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import anyio
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
+
+from ingest.delivery import Delivery, DeliveryRules, Hands
+from ingest.errors import IngestError, Permanent, SourceError
+from ingest.governor import Governor
+from ingest.model import Accounts, Batch, Block, Outcome, Receipt, Reject, Shaped, Slice
+from ingest.ordered import Slot, map_in_threads
+from ingest.pack import Numbering, Packer
+from ingest.protocols import Clock, Ledger, RejectSink, Settler, Shaper, Source, Target
+
+
+class RejectJudge(Protocol):
+    """Says when a run has borne enough rejects."""
+
+    def check(self, rejected: int, read: int, *, final: bool = False) -> None:
+        """Raise RejectLimitPassed if the limit is passed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an engine is put together from."""
+
+    source: Source
+    shaper: Shaper
+    target: Target
+    rejects: RejectSink
+    judge: RejectJudge
+    governor: Governor
+    clock: Clock
+    ledger: Ledger | None = None
+    settler: Settler | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much goes on at once. `shapers` threads, `writers` requests, `limit` records in all."""
+
+    shapers: int = 2
+    writers: int = 8
+    limit: int | None = None
+    rules: DeliveryRules = field(default_factory=DeliveryRules)
+
+
+@dataclass(slots=True)
+class Result:
+    """How a run went. `error` is what stopped it, or what the source said at its end."""
+
+    accounts: Accounts
+    error: IngestError | None = None
+    drained: bool = False
+    ambiguous: list[Receipt] = field(default_factory=list)
+    per_file: dict[int, int] = field(default_factory=dict)
+    latencies_s: list[float] = field(default_factory=list)
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Engine:
+    """One run. `run` may be awaited once; `drain` and `stop` may be called from any task."""
+
+    def __init__(self, parts: Parts, pace: Pace) -> None:
+        self._parts = parts
+        self._pace = pace
+        self.accounts = Accounts()
+        self._result = Result(self.accounts)
+        self._numbering = Numbering(pace.limit)
+        self._packer = Packer(parts.target.envelope)
+        self._reading = anyio.CancelScope()
+        self._writing = anyio.CancelScope()
+        self._ending = False
+        self._waiting: dict[int, Batch] = {}
+        self._in_flight: dict[int, Batch] = {}
+        self._ended = anyio.Event()
+        self._shaping_s: list[float] = []
+        self._refused: list[tuple[Receipt, str]] = []
+        hands = Hands(
+            target=parts.target,
+            governor=parts.governor,
+            clock=parts.clock,
+            accounts=self.accounts,
+            on_end=self._on_end,
+            stopping=lambda: self._ending,
+            ledger=parts.ledger,
+            settler=parts.settler,
+        )
+        self._delivery = Delivery(hands, pace.rules)
+
+    @property
+    def ending(self) -> bool:
+        """True once the run drains or stops."""
+        return self._ending
+
+    def drain(self, error: IngestError | None = None) -> None:
+        """Read no more, finish what is in flight. `error` is why, if it is trouble."""
+        if self._result.error is None:
+            self._result.error = error
+        self._ending = True
+        self._reading.cancel()
+        self._delivery.wake()
+
+    def stop(self) -> None:
+        """Drop what is in flight, too."""
+        self.drain()
+        self._writing.cancel()
+
+    async def run(self) -> Result:
+        """Load everything. Returns however the run ended; raises only for defects."""
+        bodies_in, bodies_out = anyio.create_memory_object_stream[Batch](0)
+        with self._writing:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._read_to_pack, bodies_in)
+                for _ in range(self._pace.writers):
+                    tasks.start_soon(self._write, bodies_out.clone())
+                bodies_out.close()
+        with anyio.CancelScope(shield=True):
+            await self._account_for_the_rest()
+        self._result.drained = self._ending
+        self._result.per_file = self._numbering.per_file
+        self._result.latencies_s = self._delivery.latencies_s
+        self._result.stage_seconds = {
+            "shape": sum(self._shaping_s),
+            "send": sum(self._delivery.latencies_s),
+        }
+        return self._result
+
+    # --- read, shape, pack ------------------------------------------------------------------
+
+    async def _read_to_pack(self, bodies: ObjectSendStream[Batch]) -> None:
+        async with bodies:
+            with self._reading:
+                slots_in, slots_out = anyio.create_memory_object_stream[Slot[Shaped]](0)
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._read, slots_in, tasks)
+                    await self._pack(slots_out, bodies)
+                    tasks.cancel_scope.cancel()  # the limit was reached: the rest is not read
+
+    async def _read(
+        self, slots: ObjectSendStream[Slot[Shaped]], tasks: anyio.abc.TaskGroup
+    ) -> None:
+        source = self._parts.source
+        async with source.opened(), aclosing(source.blocks()) as blocks:
+            try:
+                await map_in_threads(blocks, self._shape, slots, tasks, self._pace.shapers)
+            except SourceError as error:  # told after every readable record: those are still sent
+                self._result.error = self._result.error or error
+
+    def _shape(self, block: Block) -> Shaped:
+        """Shape in a worker thread, and keep the time it took."""
+        started = self._parts.clock.monotonic()
+        shaped = self._parts.shaper(block)
+        self._shaping_s.append(self._parts.clock.monotonic() - started)
+        return shaped
+
+    async def _pack(
+        self, slots: ObjectReceiveStream[Slot[Shaped]], bodies: ObjectSendStream[Batch]
+    ) -> None:
+        async with slots:
+            async for slot in slots:
+                await slot.ready.wait()
+                if not slot.result:  # shaping was cancelled, and so are we at the next step
+                    continue
+                for batch in await self._take(slot.result.pop()):
+                    await self._hand_over(batch, bodies)
+                if self._numbering.done or self._ending:
+                    break
+        for batch in [] if self._ending else self._packer.finish():
+            await self._hand_over(batch, bodies)
+
+    async def _take(self, shaped: Shaped) -> list[Batch]:
+        slices, rejects, read = self._numbering.number(shaped)
+        self.accounts.read += read
+        self.accounts.bytes_read += len(shaped.block.data)
+        batches = [batch for part in slices for batch in self._packer.add(part)]
+        self._waiting.update((batch.number, batch) for batch in batches)
+        await self._reject(rejects)
+        return batches
+
+    async def _reject(self, rejects: Sequence[Reject]) -> None:
+        """Write rejects, count them, and end the run if they are too many."""
+        if not rejects:
+            return
+        try:
+            with anyio.CancelScope(shield=True):  # what is counted as rejected is written
+                await self._parts.rejects.write(rejects)
+                self.accounts.rejected += len(rejects)
+            self._parts.judge.check(self.accounts.rejected, self.accounts.read)
+        except IngestError as error:
+            self.drain(error)
+
+    async def _hand_over(self, batch: Batch, bodies: ObjectSendStream[Batch]) -> None:
+        self._waiting[batch.number] = batch
+        while batch.keys and any(
+            not batch.keys.isdisjoint(other.keys) for other in self._in_flight.values()
+        ):
+            self._ended = anyio.Event()
+            await self._ended.wait()
+        # In flight from here on, so that the next body's keys are held against this one's.
+        self._in_flight[batch.number] = batch
+        try:
+            await bodies.send(batch)
+        except BaseException:
+            self._in_flight.pop(batch.number, None)
+            raise
+
+    # --- write ------------------------------------------------------------------------------
+
+    async def _write(self, bodies: ObjectReceiveStream[Batch]) -> None:
+        async with bodies:
+            async for batch in bodies:
+                self._waiting.pop(batch.number, None)
+                try:
+                    await self._delivery.deliver(batch)
+                except IngestError as error:
+                    self.drain(error)
+                finally:
+                    self._in_flight.pop(batch.number, None)
+                    self._ended.set()
+                await self._write_refused()
+
+    def _on_end(self, receipt: Receipt) -> None:
+        accounts, count = self.accounts, receipt.batch.records
+        match receipt.outcome:
+            case Outcome.ACCEPTED:
+                accounts.accepted += count
+                accounts.superseded += receipt.batch.superseded
+            case Outcome.AMBIGUOUS:
+                accounts.ambiguous += count
+                self._result.ambiguous.append(receipt)
+            case Outcome.UNSENT:
+                accounts.unsent += count
+            case Outcome.REJECTED:
+                self._refused.append((receipt, receipt.message))
+
+    async def _write_refused(self) -> None:
+        """Turn refused bodies into rejects. What is superseded in one shares its fate."""
+        while self._refused:
+            receipt, words = self._refused.pop()
+            rejects = [
+                reject
+                for part in receipt.batch.slices
+                for reject in refused_records(self._parts.shaper, part, words)
+            ]
+            self.accounts.accepted += receipt.batch.superseded
+            self.accounts.superseded += receipt.batch.superseded
+            await self._reject(rejects)
+
+    async def _account_for_the_rest(self) -> None:
+        """After the tasks: refusals not yet written, bodies not handed over, the open body."""
+        await self._write_refused()
+        self.accounts.unsent += sum(batch.records for batch in self._waiting.values())
+        self.accounts.unsent += self._packer.pending
+        try:
+            self._parts.judge.check(self.accounts.rejected, self.accounts.read, final=True)
+        except IngestError as error:
+            self._result.error = self._result.error or error
+
+
+def refused_records(shaper: Shaper, part: Slice, words: str) -> list[Reject]:
+    """The records of a slice that the service refused, as rejects with their own bytes."""
+    origin = part.origin
+    if origin is None:
+        raise Permanent(f"{part.file.shown}: records {part.first} to {part.last} have no origin")
+    gone = set(part.rejected)
+    numbers = [n for n in range(part.first, part.last + 1) if n not in gone]
+    base = origin.first_record - 1
+    places = shaper.locate(origin.block, origin.segment, [n - base for n in numbers])
+    empty = Reject(part.file.shown, 0, 0, 0, "send", "refused_by_service", words, b"")
+    return [
+        replace(
+            empty,
+            line=place.line + origin.first_line - 1,
+            byte=place.byte,
+            record=place.record + base,
+            raw=place.raw,
+        )
+        for place in places
+    ]
