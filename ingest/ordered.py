@@ -36,7 +36,8 @@ async def map_in_threads(
 ) -> None:
     """Send a slot into `out` for each piece of `work`, in order, and close it at the end.
 
-    Ends early, with no error, once nobody receives any more. `out` must be unbuffered: handing over a slot then means that the consumer is ready for it.
+    Ends early, with no error, once nobody receives any more. `out` must be unbuffered: handing over
+    a slot then means that the consumer is ready for it.
     """
     free = anyio.Semaphore(width)
     limiter = anyio.CapacityLimiter(width)

@@ -58,11 +58,11 @@ class Source(Protocol):
 class Shaper(Protocol):
     """A block to encoded records. Pure and thread-safe: it runs in several threads at once."""
 
-    def __call__(self, block: Block) -> Shaped:
+    def __call__(self, block: Block, /) -> Shaped:
         """Shape one block. Never raises for what a record holds: that is a reject in the result."""
         ...
 
-    def locate(self, block: Block, segment: int, records: Sequence[int]) -> Sequence[Place]:
+    def locate(self, block: Block, segment: int, records: Sequence[int], /) -> Sequence[Place]:
         """Where these records (numbers from 1 within the segment) stand, and their own bytes."""
         ...
 

@@ -1,7 +1,7 @@
 """Stand-ins for the parts around the engine: a clock that jumps, a source, a shaper, a target.
 
-Records here are single lines of text, already "encoded": `b"r1,\\n"`. A line that begins with `!` is
-a record that shaping rejects.
+Records here are single lines of text, already "encoded": `b"r1,\\n"`. A line that begins with `!`
+is a record that shaping rejects.
 """
 
 from __future__ import annotations
