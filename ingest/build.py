@@ -1,0 +1,336 @@
+"""From a job to a run: the only module that knows every concrete class.
+
+`execute` goes in an order that sends nothing before everything that can be known is known: the
+files are found and their headers read, the credential is resolved, the live table is asked, fields
+and schema meet, and only then the table is made or widened and the run gets its id. Whatever is
+wrong until then is raised; from then on every trouble is part of the report.
+
+Signals: the first SIGINT, SIGTERM or SIGHUP drains the run, the second stops it, and so does the
+end of the grace.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from ingest import report as reports
+from ingest.delivery import DeliveryRules
+from ingest.engine import Engine, Pace, Parts, Result
+from ingest.errors import IngestError, SettingsError
+from ingest.events import RunStage, Snapshot, Started, Watcher
+from ingest.governor import Governor
+from ingest.job import Job
+from ingest.meeting import Meant, ServiceTypes, meet
+from ingest.model import Limits
+from ingest.protocols import Target
+from ingest.rejects import RejectFile, RejectLimit
+from ingest.shape.csv_shape import CsvShaper
+from ingest.shape.json_shape import JsonShaper
+from ingest.sources.files import FileSource
+from ingest.state import RunDir, StateDir
+from ingest.targets.avalanchio import AvalanchioTarget, request_headers
+from ingest.targets.avalanchio_types import column_type, field_type
+from ingest.targets.credentials import CredentialRequest, resolve
+from ingest.wire import Secret, SystemClock, Timeouts, Wire
+
+AVALANCHIO = ServiceTypes(column_type, field_type)
+TICKS_PER_S = 5
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line says about one run. Times in seconds; `limit` counts records read."""
+
+    state_dir: Path
+    report: Path | None = None
+    limit: int | None = None
+    max_duration_s: float | None = None
+    grace_s: float = 25.0
+    fresh: bool = False
+    restart: bool = False
+    profile: str | None = None
+    base_url: str | None = None
+    ask: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended: the contract's report, the exit code, and the rows that were asked back."""
+
+    report: dict[str, Any]
+    exit_code: int
+    rows: list[dict[str, Any]] | None = None
+
+
+async def execute(job: Job, options: RunOptions, watcher: Watcher) -> RunResult:
+    """Run one job. Raises IngestError only before the run has an id, when nothing was sent."""
+    state = StateDir(options.state_dir)
+    state.ensure()
+    source = FileSource(job.source, job.base, watcher.note)
+    async with AsyncExitStack() as stack:
+        prepared = await source.prepare()
+        stack.push_async_callback(source.aclose)
+        target = await stack.enter_async_context(_target(job, options, state, watcher))
+        meant = await meet(job, prepared, target, AVALANCHIO, watcher.note)
+        run = state.new_run(job.name, datetime.now(UTC), secrets.token_hex)
+        one = _Run(job, options, watcher, run, source, target)
+        watcher.started(
+            Started(run.id, job.name, target.shown, len(prepared.files), prepared.total_bytes)
+        )
+        return await one.execute(meant)
+
+
+@asynccontextmanager
+async def _target(
+    job: Job, options: RunOptions, state: StateDir, watcher: Watcher
+) -> AsyncIterator[Target]:
+    """The job's target with its connections open."""
+    if job.target.system != "avalanchio":
+        raise SettingsError(
+            f"target.system = {job.target.system!r} can't be loaded by this version",
+            'it loads system = "avalanchio"',
+        )
+    wanted = options.base_url or job.target.base_url
+    async with AsyncExitStack() as stack:
+        if wanted == "sandbox":
+            base_url, token = await stack.enter_async_context(_sandbox(state))
+        else:
+            base_url, token = _credential(job, options, watcher)
+        limits = job.limits
+        wire = Wire(
+            base_url,
+            request_headers(token),
+            Timeouts(
+                connect_s=limits.connect_timeout_s,
+                read_s=limits.read_timeout_s,
+                write_s=limits.write_timeout_s,
+            ),
+            in_flight=limits.in_flight,
+        )
+        target = AvalanchioTarget(
+            wire,
+            job.target.table,
+            Limits(limits.records, limits.bytes),
+            job.target.upsert_key,
+        )
+        await stack.enter_async_context(target.opened())
+        yield target
+
+
+def _credential(job: Job, options: RunOptions, watcher: Watcher) -> tuple[str, Secret]:
+    home = os.environ.get("HOME")
+    request = CredentialRequest(
+        job_base_url=job.target.base_url,
+        cli_base_url=options.base_url,
+        profile=options.profile or job.target.profile,
+    )
+    found = resolve(request, os.environ, Path(home) if home else None)
+    for note in found.notes:
+        watcher.note(note, level="warning")
+    return found.base_url, found.token
+
+
+@asynccontextmanager
+async def _sandbox(state: StateDir) -> AsyncIterator[tuple[str, Secret]]:
+    """A sandbox for this run, its data kept in the state directory."""
+    from ingest.sandbox.child import SandboxError, sandbox_child  # noqa: PLC0415 - an extra
+
+    try:
+        async with sandbox_child(state.sandbox_dir) as child:
+            yield child.base_url, Secret(child.token)
+    except SandboxError as exc:
+        raise SettingsError(f"the sandbox did not start: {exc}") from exc
+
+
+class _Run:
+    """One run that has an id: engine, signals, progress, report."""
+
+    def __init__(
+        self,
+        job: Job,
+        options: RunOptions,
+        watcher: Watcher,
+        run: RunDir,
+        source: FileSource,
+        target: Target,
+    ) -> None:
+        self.job = job
+        self.options = options
+        self.watcher = watcher
+        self.run = run
+        self.source = source
+        self.target = target
+        self.clock = SystemClock()
+        self.started = self.clock.monotonic()
+        self.interrupted: int | None = None
+        limits = job.limits
+        self.governor = Governor(
+            limits.in_flight, limits.requests_per_s, limits.retry_budget_s, random.random
+        )
+
+    async def execute(self, meant: Meant) -> RunResult:
+        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        async with RejectFile(self.run.rejects_path) as rejects:
+            engine = self._engine(meant, rejects)
+            result = await self._watched(engine)
+            rows, errors = await self._ask(result)
+            facts = self._facts(result, rejects, errors, started_at)
+        report = reports.build_report(facts)
+        report["requests"]["isolated"] = result.accounts.isolated
+        report["records"]["superseded"] = result.accounts.superseded
+        for path in filter(None, (self.run.report_path, self.options.report)):
+            reports.write_report(path, report)
+        self.watcher.finished(report)
+        return RunResult(report, reports.exit_code(facts), rows)
+
+    def _engine(self, meant: Meant, rejects: RejectFile) -> Engine:
+        envelope = self.target.envelope
+        kind = JsonShaper if meant.format == "ndjson" else CsvShaper
+        job = self.job
+        parts = Parts(
+            source=self.source,
+            shaper=kind(meant.plans, envelope.record_end, envelope.largest_record),
+            target=self.target,
+            rejects=rejects,
+            judge=RejectLimit(job.rejects.max_count, job.rejects.max_ratio),
+            governor=self.governor,
+            clock=self.clock,
+        )
+        rules = DeliveryRules(
+            harmless=job.target.mode == "upsert",
+            send_doubtful=job.delivery.on_ambiguous == "settle",
+        )
+        pace = Pace(
+            shapers=min(4, os.cpu_count() or 1),
+            writers=job.limits.in_flight,
+            limit=self.options.limit,
+            rules=rules,
+        )
+        return Engine(parts, pace)
+
+    async def _watched(self, engine: Engine) -> Result:
+        """The engine's run, with signals, time limit and progress beside it."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._tick, engine)
+            await tasks.start(self._heed_signals, engine)
+            if self.options.max_duration_s is not None:
+                tasks.start_soon(self._end_in_time, engine, self.options.max_duration_s)
+            result = await engine.run()
+            tasks.cancel_scope.cancel()
+        self.watcher.tick(self._snapshot(engine, "done"))
+        return result
+
+    async def _tick(self, engine: Engine) -> None:
+        while True:
+            stage: RunStage = "draining" if engine.ending else "loading"
+            self.watcher.tick(self._snapshot(engine, stage))
+            await anyio.sleep(1 / TICKS_PER_S)
+
+    async def _heed_signals(
+        self, engine: Engine, *, task_status: anyio.abc.TaskStatus[None]
+    ) -> None:
+        with anyio.open_signal_receiver(*SIGNALS) as signals:
+            task_status.started()
+            async with anyio.create_task_group() as tasks:
+                async for number in signals:
+                    if engine.ending and self.interrupted is not None:
+                        self.watcher.note("stopping now", level="warning")
+                        engine.stop()
+                        continue
+                    self.interrupted = 130 if number == signal.SIGINT else 143
+                    self.watcher.note(
+                        "interrupted: finishing what is in flight (once more to stop now)",
+                        level="warning",
+                    )
+                    engine.drain()
+                    tasks.start_soon(self._stop_after_grace, engine)
+
+    async def _stop_after_grace(self, engine: Engine) -> None:
+        await self.clock.sleep(self.options.grace_s)
+        self.watcher.note("the grace is over: stopping now", level="warning")
+        engine.stop()
+
+    async def _end_in_time(self, engine: Engine, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+        if not engine.ending:
+            self.interrupted = 130
+            self.watcher.note("the time given by --max-duration is over", level="warning")
+            engine.drain()
+            await self._stop_after_grace(engine)
+
+    def _snapshot(self, engine: Engine, stage: RunStage) -> Snapshot:
+        accounts = engine.accounts
+        now = self.clock.monotonic()
+        return Snapshot(
+            elapsed_s=now - self.started,
+            read=accounts.read,
+            accepted=accounts.accepted,
+            rejected=accounts.rejected,
+            skipped=accounts.skipped,
+            ambiguous=accounts.ambiguous,
+            unsent=accounts.unsent,
+            bytes_read=accounts.bytes_read,
+            bytes_sent=accounts.bytes_sent,
+            in_flight=accounts.in_flight,
+            requests_sent=accounts.requests_sent,
+            retried=accounts.requests_retried,
+            source_bytes=self.source.raw_bytes,
+            pause_s=max(0.0, self.governor.paused_until - now),
+            stage=stage,
+        )
+
+    async def _ask(self, result: Result) -> tuple[list[dict[str, Any]] | None, list[IngestError]]:
+        """The rows that `--ask` wants, once the load is through."""
+        errors = [result.error] if result.error is not None else []
+        if self.options.ask is None or errors or self.interrupted is not None:
+            return None, errors
+        try:
+            return await self.target.query(self.options.ask), errors
+        except IngestError as error:
+            return None, [IngestError(f"the load is done, but --ask failed: {error.message}")]
+
+    def _facts(
+        self,
+        result: Result,
+        rejects: RejectFile,
+        errors: Sequence[IngestError],
+        started_at: str,
+    ) -> reports.RunFacts:
+        digests = {facts.index: facts.sha256 for facts in self.source.files_read()}
+        return reports.RunFacts(
+            run=self.run.id,
+            job=self.job.name,
+            target=self.target.shown,
+            settings_sha256=self.job.digest(),
+            accounts=result.accounts,
+            seconds=self.clock.monotonic() - self.started,
+            stages=result.stage_seconds,
+            latencies_s=result.latencies_s,
+            peak_rss_bytes=reports.peak_rss_bytes(),
+            versions=reports.versions(),
+            files=[
+                reports.FileFacts(f.shown, digests.get(f.index), result.per_file.get(f.index, 0))
+                for f in self.source.files
+            ],
+            rejects_file=str(rejects.path) if rejects.by_reason else None,
+            rejects_by_reason=rejects.by_reason,
+            ambiguous=[
+                reports.AmbiguousBatch(r.batch.number, r.batch.spans, r.resent)
+                for r in result.ambiguous
+            ],
+            errors=errors,
+            interrupted=self.interrupted,
+            started_at=started_at,
+        )

@@ -1,0 +1,119 @@
+"""`ingest load PATH... --to SYSTEM:TABLE`: a job from the command line, without a file.
+
+Its name, and with it its identity, is a hash of paths, target and fields: the same command is the
+same job tomorrow. Paths count as absolute ones, so that two directories' `data.csv` differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ingest.cli import options as opt
+from ingest.cli.errors import ended
+from ingest.display import json_bytes
+from ingest.state import DEFAULT_STATE_DIR
+
+EPILOG = """\
+[bold]Examples[/bold]
+
+ingest load data/stocks/*.csv --to avalanchio:stock --create
+
+zcat huge.ndjson.gz | ingest load - --to aito:events
+
+ingest load trips.csv --to aito:trips --set 'source.nulls=["", "NA"]' \
+--set 'fields.start.type="timestamp"'
+
+[bold]ingest sandbox[/bold] gives a server to try it against, [bold]ingest run --help[/bold] the \
+exit codes.
+"""
+_NAME_DIGITS = 12
+
+
+@ended
+def load(  # noqa: PLR0913, PLR0917 - one parameter an option: Typer reads them
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help='Files, globs, directories, or "-" (stdin).'),
+    ],
+    to: Annotated[str, typer.Option("--to", metavar="SYSTEM:TABLE", help="Where to load into.")],
+    create: Annotated[
+        bool,
+        typer.Option("--create/--no-create", help="Make the table, or add columns it lacks."),
+    ] = False,
+    sets: opt.Sets = None,
+    state_dir: opt.State = DEFAULT_STATE_DIR,
+    report: opt.Report = None,
+    limit: opt.Limit = None,
+    max_duration: opt.MaxDuration = None,
+    grace: opt.Grace = opt.GRACE_S,
+    profile: opt.Profile = None,
+    base_url: opt.BaseUrl = None,
+    ask: opt.Ask = None,
+    log_format: opt.Log = "text",
+    progress: opt.ProgressOption = "auto",
+    quiet: opt.Quiet = False,
+) -> int:
+    """Load files into a table without a job file."""
+    wishes = opt.Wishes(
+        state_dir,
+        report,
+        limit,
+        max_duration,
+        grace,
+        profile,
+        base_url,
+        ask,
+        log_format,
+        progress,
+        quiet,
+    )
+    system, table = _target(to)
+    target = {"system": system, "table": table, "create": create}
+    from ingest.cli.execute import run_jobs  # noqa: PLC0415 - `--help` stays quick
+    from ingest.job import make_job  # noqa: PLC0415
+
+    document = load_document(paths, target, sets or ())
+    return run_jobs([make_job(document, shown="command line")], wishes)
+
+
+def load_document(
+    paths: Sequence[str], target: dict[str, Any], overrides: Sequence[str]
+) -> dict[str, Any]:
+    """The job's document with its overrides applied and its name."""
+    from ingest.job import apply_override  # noqa: PLC0415 - it brings the settings models
+
+    document: dict[str, Any] = {"source": {"paths": list(paths)}, "target": target}
+    for override in overrides:
+        apply_override(document, override)
+    document.setdefault("name", load_name(document))
+    return document
+
+
+def load_name(document: dict[str, Any]) -> str:
+    """`load-` and twelve hex digits of a hash of paths, target and fields."""
+    identity = [
+        [path if path == "-" else str(Path(path).absolute()) for path in _paths(document)],
+        document.get("target"),
+        document.get("fields"),
+    ]
+    digest = hashlib.sha256(json_bytes(identity, sort_keys=True)).hexdigest()
+    return f"load-{digest[:_NAME_DIGITS]}"
+
+
+def _paths(document: dict[str, Any]) -> list[str]:
+    found = document["source"].get("paths", [])
+    return [found] if isinstance(found, str) else [str(path) for path in found]
+
+
+def _target(to: str) -> tuple[str, str]:
+    system, colon, table = to.partition(":")
+    if not colon or not system or not table:
+        raise typer.BadParameter(
+            f"{to!r} is not SYSTEM:TABLE, like avalanchio:stock", param_hint="--to"
+        )
+    return system, table

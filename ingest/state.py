@@ -1,0 +1,193 @@
+"""The state directory: where runs leave what a person or a later run needs.
+
+    .ingest/                     0700, with a .gitignore of `*`
+      runs/<run id>/             report.json, rejects.ndjson
+      sandbox/                   the rehearsal server's tables
+
+A run's id is `20261121-221500-stocks-4f2a`: UTC time, job name, four random hex digits. It sorts by
+time, can be named by a prefix, and says to a person what it is. Time and randomness are handed in.
+
+Looking (`find`) creates nothing. What can't be created or listed is a settings error that names
+`--state-dir`, raised before anything is sent: a run that can't keep its rejects must not start.
+A directory that was there before and holds other things keeps its mode and gets no `.gitignore`
+(`--state-dir .` must not hide a repository); what is made inside it is 0700 all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ingest.errors import SettingsError
+
+DEFAULT_STATE_DIR = Path(".ingest")
+_RUN_ID = re.compile(r"\d{8}-\d{6}-.+-[0-9a-f]{4}")
+_JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_STAMP_CHARS = len("20261121-221500")
+_DRAWS = 50
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """One run's directory. The files in it may not be there yet."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    @property
+    def report_path(self) -> Path:
+        """The kept report."""
+        return self.path / "report.json"
+
+    @property
+    def rejects_path(self) -> Path:
+        """The rejects, if there were any."""
+        return self.path / "rejects.ndjson"
+
+
+@dataclass(frozen=True, slots=True)
+class StateDir:
+    """The state directory at `path`, which need not exist yet."""
+
+    path: Path
+
+    @property
+    def runs_dir(self) -> Path:
+        """Where the runs lie."""
+        return self.path / "runs"
+
+    @property
+    def sandbox_dir(self) -> Path:
+        """Where the sandbox keeps its data. Not created here."""
+        return self.path / "sandbox"
+
+    def ensure(self) -> None:
+        """Create what is missing. Raises SettingsError where that can't be done."""
+        try:
+            fresh = not self.path.exists() or not any(self.path.iterdir())
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if fresh:
+                self.path.chmod(0o700)
+                write_private(self.path / ".gitignore", b"*\n")
+            self.runs_dir.mkdir(mode=0o700, exist_ok=True)
+        except OSError as exc:
+            raise self._unusable(exc, "written") from exc
+
+    def new_run(self, job_name: str, now: datetime, token_hex: Callable[[int], str]) -> RunDir:
+        """A new run's directory, made. `now` is aware; `token_hex(n)` gives 2n random hex digits.
+
+        Raises SettingsError where it can't be made.
+        """
+        if not _JOB_NAME.fullmatch(job_name):
+            raise SettingsError(f"{job_name!r} can't name a run", "use letters, digits, . _ -")
+        self.ensure()
+        stamp = now.astimezone(UTC).strftime("%Y%m%d-%H%M%S")
+        for _ in range(_DRAWS):
+            run = RunDir(self.runs_dir / f"{stamp}-{job_name}-{token_hex(2)}")
+            try:
+                run.path.mkdir(mode=0o700)
+            except FileExistsError:
+                continue
+            except OSError as exc:
+                raise self._unusable(exc, "written") from exc
+            return run
+        raise SettingsError(f"{self.runs_dir}: no free run id for {stamp}-{job_name}")
+
+    def runs(self) -> list[RunDir]:
+        """All runs, the latest first; none if there is no state directory."""
+        try:
+            found = [
+                (entry.name[:_STAMP_CHARS], entry.stat().st_mtime_ns, entry.name)
+                for entry in os.scandir(self.runs_dir)
+                if _RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+            ]
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise self._unusable(exc, "read") from exc
+        # Within one second the id's random tail says nothing: there the directory's time decides.
+        return [RunDir(self.runs_dir / name) for _, _, name in sorted(found, reverse=True)]
+
+    def latest(self) -> RunDir | None:
+        """The run that was started last, or None."""
+        return next(iter(self.runs()), None)
+
+    def find(self, prefix: str | None = None) -> RunDir:
+        """The run of that id or prefix; without one, the latest.
+
+        Raises SettingsError naming the candidates where there is none or more than one.
+        """
+        runs = self.runs()
+        if not runs:
+            raise SettingsError(
+                f"{self.path}: no runs here", "name the state directory with --state-dir"
+            )
+        if prefix is None:
+            return runs[0]
+        matches = [run for run in runs if run.id.startswith(prefix)]
+        exact = [run for run in matches if run.id == prefix]
+        if len(matches) == 1 or exact:
+            return (exact or matches)[0]
+        if matches:
+            raise SettingsError(f"{prefix}: {len(matches)} runs begin so", _listed(matches))
+        raise SettingsError(f"{prefix}: no run begins so", _listed(runs))
+
+    def _unusable(self, exc: OSError, verb: str) -> SettingsError:
+        where = exc.filename if isinstance(exc.filename, str) else self.path
+        return SettingsError(
+            f"the state directory can't be {verb}: {where}: {exc.strerror or exc}",
+            "name another one with --state-dir DIR (or INGEST_STATE_DIR)",
+        )
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write `data` to `path` with mode 0600, wholly or not at all, and durably. Raises OSError.
+
+    A temporary file beside it is synced and renamed. Only what is no plain file is written in
+    place: `/dev/stderr`, a pipe from the shell, a link that somebody made on purpose.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        with path.open("wb") as file:
+            file.write(data)
+        return
+    directory = path.absolute().parent
+    temporary = directory / f".{path.name}.{os.getpid()}.tmp"
+    temporary.unlink(missing_ok=True)
+    try:
+        _write_new(temporary, data)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_directory(directory)
+
+
+def _listed(runs: list[RunDir]) -> str:
+    more = f" and {len(runs) - _SHOWN} more" if len(runs) > _SHOWN else ""
+    return "there are " + ", ".join(run.id for run in runs[:_SHOWN]) + more
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    """Make the rename itself durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
