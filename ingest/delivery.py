@@ -41,6 +41,7 @@ from ingest.model import Accounts, Batch, Outcome, Receipt
 from ingest.pack import halves
 from ingest.protocols import Clock, Ledger, Settler, Target
 
+REFUSALS = range(400, 501)  # 500 only as "request too large", which has a class of its own
 SYSTEMATIC_AFTER = 24  # refused requests with not one accepted: then no record is at fault
 
 
@@ -238,6 +239,8 @@ class Delivery:
             return SettingsError(f"{shown}: the token is refused: {trouble.message}", _TOKEN)
         if isinstance(trouble, NotFound):
             return TargetError(f"{shown}: not found: {trouble.message}", "see target.table")
+        if trouble.status is not None and trouble.status not in REFUSALS:
+            return TargetError(f"{shown}: {trouble.message}", "see target.base_url")
         if self._refused_in_a_row >= SYSTEMATIC_AFTER and not self._accepted:
             return TargetError(
                 f"{shown}: refuses every request; the last words: {trouble.message}",

@@ -1,0 +1,37 @@
+"""HTTP in one place: who may be asked, how long, what an answer means, what may be shown of it.
+
+`Wire` is the only holder of a connection. Around it stand pure modules: `address` (base URLs),
+`classify` (the fault table), `timing` (limits in time, Retry-After) and `redact` (secrets and the
+services' words made safe). No other package imports httpx.
+"""
+
+from __future__ import annotations
+
+from ingest.wire.address import Address, parse_base_url, path_segment
+from ingest.wire.classify import Failure, FailureKind, Reply, classify, classify_failure
+from ingest.wire.client import Answer, CallError, Wire
+from ingest.wire.redact import Secret, literal_markup, safe_words, scrubbed, without_query
+from ingest.wire.timing import Senses, SystemClock, Timeouts, parse_retry_after
+
+__all__ = [
+    "Address",
+    "Answer",
+    "CallError",
+    "Failure",
+    "FailureKind",
+    "Reply",
+    "Secret",
+    "Senses",
+    "SystemClock",
+    "Timeouts",
+    "Wire",
+    "classify",
+    "classify_failure",
+    "literal_markup",
+    "parse_base_url",
+    "parse_retry_after",
+    "path_segment",
+    "safe_words",
+    "scrubbed",
+    "without_query",
+]

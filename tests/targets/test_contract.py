@@ -1,0 +1,218 @@
+"""What every target owes the engine (`protocols.Target`), asked of each in the same words.
+
+A new target is one line in `SERVICES`: how to make it for a table of the sandbox, and the columns
+of that table in the service's words (`n` an integer, `s` a string).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+import pytest
+
+from ingest.errors import IngestError, NotFound, Permanent, Retryable, Trouble, Unauthorized
+from ingest.model import Column, Limits
+from ingest.protocols import TableWish, Target
+from ingest.targets.avalanchio import AvalanchioTarget, request_headers
+from ingest.wire import Secret, Timeouts, Wire
+from tests.batches import made_batch
+
+pytestmark = pytest.mark.anyio
+
+WRONG_TOKEN = "wrong-token-0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How to make a target, and its words for two types."""
+
+    make: Callable[[str, Secret, str, Limits], Target]
+    integer: str
+    string: str
+
+    def wish(self, table: str, *names: str) -> TableWish:
+        """A table with these columns: `n...` integers, the others strings."""
+        kinds = [self.integer if name.startswith("n") else self.string for name in names]
+        return TableWish(table, {}, tuple(map(Column, names, kinds)))
+
+
+def avalanchio(base_url: str, token: Secret, table: str, limits: Limits) -> Target:
+    """Avalanchio by batches."""
+    wire = Wire(base_url, request_headers(token), Timeouts(calls_s=0))
+    return AvalanchioTarget(wire, table, limits)
+
+
+SERVICES = {"avalanchio": Service(avalanchio, "Bigint", "Text")}
+
+
+@pytest.fixture(params=SERVICES)
+def service(request: pytest.FixtureRequest) -> Service:
+    """Each service in turn."""
+    return SERVICES[request.param]
+
+
+@pytest.fixture
+def target(service: Service, sandbox: str, table: str) -> Target:
+    """A target for a table that is not there yet."""
+    return service.make(sandbox, Secret("sandbox"), table, Limits())
+
+
+async def test_a_table_that_is_not_there_is_none(target):
+    """Neither an error nor an empty schema."""
+    async with target.opened():
+        assert await target.describe() is None
+
+
+async def test_a_table_is_made_as_wished(service, target, table):
+    """And described afterwards as it was made."""
+    async with target.opened():
+        made = await target.ensure(service.wish(table, "n", "s"))
+        live = await target.describe()
+    assert made == live
+    assert live.table == table
+    assert [live.column(name).type for name in ("n", "s")] == [service.integer, service.string]
+
+
+async def test_ensuring_twice_changes_nothing(service, target, table):
+    """The second run of a job finds the table of the first."""
+    async with target.opened():
+        first = await target.ensure(service.wish(table, "n", "s"))
+        assert await target.ensure(service.wish(table, "n", "s")) == first
+
+
+async def test_a_table_is_widened_and_keeps_what_it_has(service, target, table):
+    """Columns are added; those the wish leaves out stay, with their rows."""
+    async with target.opened():
+        await target.ensure(service.wish(table, "n"))
+        await target.send(made_batch(target.envelope, [{"n": 1}]))
+        wide = await target.ensure(service.wish(table, "s", "t"))
+        assert await target.count() == 1
+    assert all(wide.column(name) for name in ("n", "s", "t"))
+
+
+async def test_a_type_that_differs_is_left_as_it_is(service, target, table):
+    """The meeting of job and table is somebody else's question."""
+    async with target.opened():
+        await target.ensure(service.wish(table, "n"))
+        wish = TableWish(table, {}, (Column("n", service.string),))
+        live = await target.ensure(wish)
+    assert live.column("n").type == service.integer
+
+
+@pytest.mark.parametrize("records", [1, 2, 500])
+async def test_a_sent_batch_is_in_the_table(service, target, table, records):
+    """Once, whole; the number taken is the batch's, or not said."""
+    batch = made_batch(target.envelope, [{"n": i, "s": f"ü{i}"} for i in range(records)])
+    async with target.opened():
+        await target.ensure(service.wish(table, "n", "s"))
+        assert await target.count() == 0
+        assert await target.send(batch) in (records, None)
+        assert await target.count() == records
+
+
+async def test_rows_come_back(service, target, table):
+    """As objects by column name."""
+    async with target.opened():
+        await target.ensure(service.wish(table, "n", "s"))
+        await target.send(made_batch(target.envelope, [{"n": 7, "s": "it's"}]))
+        rows = await target.query(f"select n, s from {table}")
+    assert rows == [{"n": 7, "s": "it's"}]
+
+
+async def test_many_writers_may_send_at_once(service, target, table):
+    """Eight batches from eight tasks."""
+    batches = [made_batch(target.envelope, [{"n": i}] * 10, i) for i in range(8)]
+    async with target.opened():
+        await target.ensure(service.wish(table, "n"))
+        async with anyio.create_task_group() as tasks:
+            for batch in batches:
+                tasks.start_soon(target.send, batch)
+        assert await target.count() == 80
+
+
+async def test_a_bad_record_refuses_its_batch_for_good(service, target, table):
+    """Permanent with the service's words, and nothing of it landed."""
+    batch = made_batch(target.envelope, [{"n": 1}, {"n": "no number"}])
+    async with target.opened():
+        await target.ensure(service.wish(table, "n"))
+        with pytest.raises(Permanent) as caught:
+            await target.send(batch)
+        assert await target.count() == 0
+    assert caught.value.status in (400, 422)
+    assert caught.value.message
+
+
+async def test_sending_to_a_missing_table_is_for_good(target):
+    """NotFound, where the service has a status for it, else Permanent."""
+    batch = made_batch(target.envelope, [{"n": 1}])
+    async with target.opened():
+        with pytest.raises(Permanent) as caught:
+            await target.send(batch)
+    assert isinstance(caught.value, NotFound) or caught.value.status == 400
+
+
+async def test_a_wrong_token_is_refused_and_never_shown(service, sandbox, table):
+    """Sending raises Unauthorized; the other calls say what to do."""
+    target = service.make(sandbox, Secret(WRONG_TOKEN), table, Limits())
+    batch = made_batch(target.envelope, [{"n": 1}])
+    async with target.opened():
+        with pytest.raises(Unauthorized) as sending:
+            await target.send(batch)
+        with pytest.raises(IngestError) as asking:
+            await target.describe()
+    assert asking.value.hint
+    shown = f"{sending.value} {asking.value} {asking.value.hint} {target.shown} {target!r}"
+    assert WRONG_TOKEN not in shown
+
+
+async def test_an_unreachable_service_is_retryable_and_said(service, table):
+    """Sending: surely not applied. The other calls give up with an error for people."""
+    target = service.make("http://127.0.0.1:1", Secret("sandbox"), table, Limits())
+    batch = made_batch(target.envelope, [{"n": 1}])
+    async with target.opened():
+        with pytest.raises(Retryable):
+            await target.send(batch)
+        with pytest.raises(IngestError) as caught:
+            await target.ensure(service.wish(table, "n"))
+    assert caught.value.retryable
+    assert "127.0.0.1:1" in caught.value.message
+
+
+async def test_a_target_can_be_opened_again(service, target, table):
+    """The connections belong to the block, not to the object."""
+    async with target.opened():
+        await target.ensure(service.wish(table, "n"))
+    async with target.opened():
+        assert await target.describe() is not None
+
+
+async def test_nothing_but_trouble_is_raised_by_sending(target):
+    """Whatever the service says: the engine catches `Trouble` and no more."""
+    async with target.opened():
+        for record in ({}, {"unknown": 1}, {"n": None}):
+            with pytest.raises(Trouble):
+                await target.send(made_batch(target.envelope, [record]))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(Limits(1, 100), Limits(1, 100)), (Limits(2, 200), Limits(2, 200)), (Limits(), None),
+     (Limits(10**9, 10**12), None)],
+)  # fmt: skip
+def test_limits_may_only_be_lowered(service, table, given, expected):
+    """A job that asks for more than the service takes gets what the service takes."""
+    limits = service.make("http://127.0.0.1:1", Secret("x"), table, given).envelope.limits
+    assert limits == (expected or Limits(10_000, 6_000_000))
+
+
+def test_records_end_in_a_newline(target):
+    """The packer finds records by it."""
+    assert target.envelope.record_end.endswith(b"\n")
+
+
+def test_a_target_is_shown_by_host_and_table(target, sandbox, table):
+    """For people, without a credential."""
+    assert sandbox.removeprefix("http://") in target.shown
+    assert table in target.shown
