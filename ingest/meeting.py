@@ -7,7 +7,7 @@ fits together does it change anything at the service (`ensure`), and only if the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,8 +37,8 @@ class PreparedSource(Protocol):
         ...
 
     @property
-    def sample(self) -> Block | None:
-        """The first records, None if there are none."""
+    def sample(self) -> Sequence[Block]:
+        """The first records, none if there are none; blocks of one layout."""
         ...
 
 
@@ -93,9 +93,9 @@ def _guessed(
     job: Job, prepared: PreparedSource, live: Schema | None, note: Note
 ) -> dict[str, FieldType]:
     """Types of the columns that neither the job nor the table types, said to the person."""
-    if prepared.sample is None:
+    if not prepared.sample:
         return {}
-    layout = prepared.sample.layout
+    layout = prepared.sample[0].layout
     wanted = untyped_columns(job, layout, live)
     guessed = guess_types(prepared.sample, wanted, job)
     if guessed:

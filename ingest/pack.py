@@ -187,7 +187,7 @@ class Packer:
     def _reset(self) -> None:
         self._body = self._envelope.open()
         self._parts: list[Slice] = []
-        self._spans: tuple[Span, ...] = ()
+        self._spans: list[Span] = []
         self._keys: dict[str, None] = {}
         self._superseded = 0
 
@@ -218,7 +218,7 @@ class Packer:
         return [self._seal()] if self._parts else []
 
     def _take(self, part: Slice) -> None:
-        self._spans = _joined(self._spans, spans_of([part]))
+        _join(self._spans, part)
         if part.keys is None:
             self._parts.append(part)
             self._body.add(part)
@@ -244,17 +244,18 @@ class Packer:
     def _seal(self) -> Batch:
         self._number += 1
         batch = _sealed(self._envelope, self._number, self._parts, self._superseded)
-        batch = replace(batch, spans=self._spans)
+        batch = replace(batch, spans=tuple(self._spans))
         self._reset()
         return batch
 
 
-def _joined(spans: tuple[Span, ...], more: tuple[Span, ...]) -> tuple[Span, ...]:
-    if spans and more and spans[-1].file == more[0].file and spans[-1].last + 1 == more[0].first:
-        left, right = spans[-1], more[0]
-        both = Span(left.file, left.first, right.last, left.count + right.count)
-        return (*spans[:-1], both, *more[1:])
-    return spans + more
+def _join(spans: list[Span], part: Slice) -> None:
+    """Add the span of `part`, as one with the last where it goes on."""
+    last = spans[-1] if spans else None
+    if last and last.file == part.file.index and last.last + 1 == part.first:
+        spans[-1] = Span(last.file, last.first, part.last, last.count + part.count)
+    else:
+        spans.append(Span(part.file.index, part.first, part.last, part.count))
 
 
 def last_of_each_key(part: Slice) -> list[Slice]:
@@ -349,6 +350,8 @@ class Numbering:
         )
         if found < segment.records:
             part, _ = split(part, found - len(bad))
+            refused = tuple(base + r.record for r in segment.rejects if r.record <= found)
+            part = replace(part, last=base + found, rejected=refused)
         if self._left is not None:
             self._left -= found
         self._records += found

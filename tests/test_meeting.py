@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ class Input:
 
     format: Format = "csv"
     layouts: Mapping[Layout, str] = field(default_factory=lambda: {CSV: "a.csv"})
-    sample: Block | None = None
+    sample: Sequence[Block] = ()
 
 
 class Table(ScriptedTarget):
@@ -78,7 +78,7 @@ async def test_a_table_is_made_from_fields_and_from_what_the_data_shows():
     )
     target = Table(None)
     sample = csv_sample("2024-01-01,1,00100\n2024-01-02,2,00200\n")
-    _, notes = await settle(job, Input(sample=sample), target)
+    _, notes = await settle(job, Input(sample=[sample]), target)
     (wish,) = target.wishes
     assert wish.properties == {"skip_audit_fields": True}
     assert [(c.name, c.type, c.indexed) for c in wish.columns] == [
@@ -126,7 +126,7 @@ async def test_target_type_and_boolean():
     job = job_with(
         {"n": {"type": "integer", "target_type": "Integer"}, "day": {}, "zip": {}}, create=True
     )
-    await settle(job, Input(sample=csv_sample("x,1,2\n")), target)
+    await settle(job, Input(sample=[csv_sample("x,1,2\n")]), target)
     assert target.wishes[0].columns[0].type == "Integer"
     with pytest.raises(SettingsError, match="boolean"):
         await settle(job_with({"n": {"type": "boolean"}}, create=True), Input(), Table(None))
@@ -149,7 +149,7 @@ async def test_keys_of_json_become_columns():
     target = Table(None)
     await settle(
         job_with({"a": {"type": "decimal"}}, create=True),
-        Input("ndjson", {layout: "a"}, sample),
+        Input("ndjson", {layout: "a"}, [sample]),
         target,
     )
     assert [(c.name, c.type) for c in target.wishes[0].columns] == [

@@ -1,0 +1,34 @@
+"""Physical lines: LF, CR and CRLF end one, and nothing else does, whatever Unicode calls a line."""
+
+from __future__ import annotations
+
+import re
+
+from ingest.model import Dialect
+
+LINE_END = re.compile(rb"\r\n?|\n")
+
+
+def count_lines(data: bytes, start: int = 0, end: int | None = None) -> int:
+    """Physical line ends in `data[start:end]`: LF, CRLF and CR are one each."""
+    count = data.count(b"\n", start, end)
+    if data.find(b"\r", start, end) >= 0:
+        count += data.count(b"\r", start, end) - data.count(b"\r\n", start, end)
+    return count
+
+
+def has_comment(data: bytes, dialect: Dialect, start: int = 0, end: int | None = None) -> bool:
+    """Whether a line may be a comment; one within quotes counts, for safety."""
+    if not dialect.comment:
+        return False
+    mark = dialect.comment.encode()
+    return data.startswith(mark, start) or any(
+        data.find(line_end + mark, start, end) >= 0 for line_end in (b"\n", b"\r")
+    )
+
+
+def has_blank_line(data: bytes, start: int = 0, end: int | None = None) -> bool:
+    """Whether a line is blank, in a text whose lines end with LF or CRLF."""
+    return data.startswith((b"\n", b"\r\n"), start) or any(
+        data.find(pair, start, end) >= 0 for pair in (b"\n\n", b"\n\r\n")
+    )

@@ -1,0 +1,52 @@
+"""What a piece of text is, asked of the piece alone: the small questions of the cutter."""
+
+from __future__ import annotations
+
+from ingest import grammar
+from ingest.model import Layout
+
+# Below this Python's own engine is done before Polars has started.
+SMALL_BYTES = 64 * 1024
+
+
+def ended(data: bytes) -> bytes:
+    """`data` with a line end at its end."""
+    return data if data.endswith((b"\n", b"\r")) else data + b"\n"
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether `data` is valid UTF-8."""
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_regular(data: bytes, layout: Layout) -> bool:
+    """Whether every record in `data` has the layout's number of fields and no stray quote."""
+    dialect, columns = layout.dialect, max(1, len(layout.columns))
+    if len(data) <= SMALL_BYTES or columns > grammar.PATTERN_COLUMNS:
+        return is_utf8(data) and grammar.is_regular(data, dialect, columns)
+    import polars as pl  # noqa: PLC0415  # --help needn't wait for it, and ingest.shape sets it up
+
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return False
+    pattern = grammar.regular_pattern(dialect, columns)
+    return bool(pl.Series([text]).str.contains(pattern).item())
+
+
+def whole_characters(data: bytes) -> bytes:
+    """`data` without a UTF-8 character that its end cuts in two."""
+    for back in range(1, min(4, len(data) + 1)):
+        byte = data[-back]
+        if byte >= 0xC0:
+            needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return data[:-back] if needed > back else data
+        if byte < 0x80:
+            break
+    return data
