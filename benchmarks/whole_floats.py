@@ -1,0 +1,71 @@
+"""What a column of whole numbers spelt `12345.0` costs beside the same column spelt `12345`.
+
+Measured in this process, the shape stage alone: two files that differ in nothing but that column's
+spelling are cut into blocks beforehand, and then shaped in turn, one after the other, by one
+thread. The quick path holds for both if the ratio stays near one; the promise is at most 1.3.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarks.contenders import JOB
+from benchmarks.table import Spread, spread
+from ingest.job import Job, make_job
+from ingest.model import Block, Layout
+from ingest.protocols import Shaper
+from ingest.shape.csv_shape import CsvShaper
+from ingest.shape.plan import Meeting, make_plan
+from ingest.sources.files import FileSource
+
+PROMISE = 1.3
+
+
+async def measure(
+    plain: Path, floats: Path, rounds: int
+) -> tuple[Spread, list[float], list[float]]:
+    """The ratio of the seconds, floats to plain, and the seconds of each round."""
+    plain_blocks, shaper = await _prepared(plain)
+    float_blocks, float_shaper = await _prepared(floats)
+    _shape(shaper, plain_blocks[:1])
+    _shape(float_shaper, float_blocks[:1])
+    plain_s, floats_s = [], []
+    for _ in range(rounds):
+        plain_s.append(_shape(shaper, plain_blocks))
+        floats_s.append(_shape(float_shaper, float_blocks))
+    ratio = spread([f / p for f, p in zip(floats_s, plain_s, strict=True)])
+    return ratio, plain_s, floats_s
+
+
+def _shape(shaper: Shaper, blocks: Sequence[Block]) -> float:
+    """Seconds to shape them all. Raises RuntimeError if a record was rejected."""
+    started = time.perf_counter()
+    rejected = sum(len(part.rejects) for block in blocks for part in shaper(block).segments)
+    seconds = time.perf_counter() - started
+    if rejected:
+        raise RuntimeError(f"{rejected} records were rejected: not the work that is measured")
+    return seconds
+
+
+async def _prepared(path: Path) -> tuple[list[Block], Shaper]:
+    job = _job(path)
+    source = FileSource(job.source, job.base, print)
+    prepared = await source.prepare()
+    async with source.opened():
+        blocks = [block async for block in source.blocks()]
+    return blocks, _shaper(job, prepared.layouts)
+
+
+def _shaper(job: Job, layouts: Iterable[Layout]) -> Shaper:
+    meeting = Meeting(job, None, lambda _: "string")
+    plans = {layout: make_plan(layout, meeting)[0] for layout in layouts}
+    return CsvShaper(plans, b",\n", 6_000_000)
+
+
+def _job(path: Path) -> Job:
+    document = tomllib.loads(JOB.format(path=json.dumps(str(path))))
+    return make_job({"name": "stock", **document})

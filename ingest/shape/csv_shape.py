@@ -1,0 +1,58 @@
+"""CSV blocks to encoded records: parse, give every field its column, encode.
+
+A `CsvShaper` is made once a run and called by several threads at once; it holds nothing that
+changes. Every layout of the input (files may order their columns differently) has its plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from ingest.model import Block, Form, Layout, Place, Shaped
+from ingest.shape.csv_read import Parsed, read_csv
+from ingest.shape.encode import encode
+from ingest.shape.plan import ShapePlan
+from ingest.shape.spelled import known_spellings
+from ingest.shape.shaped import Rows, pseudo_columns, put_together
+
+
+@dataclass(frozen=True, slots=True)
+class CsvShaper:
+    """Implements `protocols.Shaper`. `record_end` and `largest_record` are the envelope's."""
+
+    plans: Mapping[Layout, ShapePlan]
+    record_end: bytes
+    largest_record: int
+
+    def __call__(self, block: Block) -> Shaped:
+        """Shape one block; what a record holds never raises."""
+        plan = self.plans[block.layout]
+        known = known_spellings(block, plan)
+        # What is known to be regular need not be counted once more.
+        parsed = read_csv(block if known is None else replace(block, form=Form.REGULAR))
+        rows = [Rows(s.rows, s.records, s.lines, s.rejects) for s in parsed.segments]
+        frame, columns = self._with_columns(plan, block, parsed, rows)
+        encoded = encode(frame, plan, columns, self.largest_record, known=known or {})
+        return put_together(block, rows, encoded, parsed.place, self.record_end)
+
+    def locate(self, block: Block, segment: int, records: Sequence[int]) -> Sequence[Place]:
+        """Where these records of a segment stand; the block is parsed once more to know."""
+        parsed = read_csv(block)
+        first = sum(s.rows for s in parsed.segments[:segment])
+        wanted = set(records)
+        places = (parsed.place(first + i) for i in range(parsed.segments[segment].rows))
+        return [place for place in places if place.record in wanted]
+
+    def _with_columns(
+        self, plan: ShapePlan, block: Block, parsed: Parsed, rows: list[Rows]
+    ) -> tuple[pl.DataFrame, dict[int, str]]:
+        columns = {i: f"c{f.position}" for i, f in enumerate(plan.fields) if f.position >= 0}
+        extra = pseudo_columns(plan, block.segments, rows, lambda row: parsed.place(row).line)
+        frame = parsed.frame
+        if extra:
+            frame = frame.with_columns([s.alias(f"p{index}") for index, s in extra.items()])
+            columns |= {index: f"p{index}" for index in extra}
+        return frame, dict(sorted(columns.items()))

@@ -1,0 +1,185 @@
+"""How a column of texts becomes a column of JSON texts, in native code wherever it can.
+
+A rule meets a column in up to three steps, each asked only for what the one before left open:
+
+1. *Spelling.* The first value suggests how the whole column is spelt (`12345`, or `12345.0`); one
+   regular expression asks whether every value is. If so, the text travels as it is but for a known
+   prefix and suffix. Almost every column of almost every block ends here, without being parsed.
+2. *Bulk.* An expression that gives the JSON text where it is sure, and null where it is not.
+3. *Scalar.* The reference in `values`, once for each distinct value that is still open. It alone
+   refuses a value, so a refusal always comes with its reason.
+
+Steps 1 and 2 may only say what step 3 would say; `tests/shape/test_rules.py` holds them to it.
+Patterns are written in the syntax that Python and Rust share.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from ingest.shape import values
+from ingest.shape.json_read import json_value as read_json
+from ingest.shape.values import Scalar
+
+Pieces = tuple[str, pl.Expr, str]
+Transform = Callable[[pl.Expr], pl.Expr]
+
+# Bounded exponents and digits: what matches is finite, so nothing needs to be parsed to know it.
+PLAIN_INTEGER = r"^(?:0|-?[1-9][0-9]{0,17})$"
+WHOLE_WITH_POINT = r"^(?:0|-?[1-9][0-9]{0,17})\.0$"
+SPELT_WHOLE = r"^[+-]?[0-9]{1,18}(?:\.0*)?$"
+PLAIN_DECIMAL = r"^-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?$"
+COMMA_DECIMAL = PLAIN_DECIMAL.replace(r"\.", ",")
+NEEDS_ESCAPE = r'["\\\x00-\x1f]'
+ESCAPES = {chr(c): values.quoted(chr(c))[1:-1] for c in (*range(0x20), ord('"'), ord("\\"))}
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """One way in which a whole column may be spelt.
+
+    `pattern` must match every value (or, with `inverted`, be found in none); then the JSON text is
+    `prefix + transform(column) + suffix`.
+    """
+
+    pattern: str
+    prefix: str = ""
+    suffix: str = ""
+    transform: Transform | None = None
+    inverted: bool = False
+
+    def suggests(self, text: str) -> bool:
+        """Whether this value is spelt so."""
+        return bool(re.search(self.pattern, text)) != self.inverted
+
+    def holds(self, column: pl.Expr) -> pl.Expr:
+        """A Boolean a row: spelt so."""
+        found = column.str.contains(self.pattern)
+        return ~found if self.inverted else found
+
+    def pieces(self, column: pl.Expr) -> Pieces:
+        """Prefix, column of texts, suffix."""
+        return self.prefix, self.transform(column) if self.transform else column, self.suffix
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a field's type does to a column: the three steps, and the typed value for SQL fields.
+
+    `also` is a further condition that every value must meet for steps 1 and 2. `typed` turns
+    the JSON texts into typed values; None leaves the source texts as they are.
+    """
+
+    scalar: Scalar
+    spellings: tuple[Spelling, ...] = ()
+    bulk: Transform | None = None
+    also: Transform | None = None
+    typed: Transform | None = None
+
+    def spelling(self, text: str) -> Spelling | None:
+        """The spelling that this value suggests."""
+        return next((s for s in self.spellings if s.suggests(text)), None)
+
+
+def integer(decimal: str = ".") -> Rule:
+    """Whole numbers of 64 bits."""
+
+    def without_point(column: pl.Expr) -> pl.Expr:
+        return column.str.strip_suffix(".0")
+
+    def bulk(column: pl.Expr) -> pl.Expr:
+        text = _point(column.str.strip_chars(values.BLANKS), decimal)
+        number = text.str.replace(r"\.0*$", "").cast(pl.Int64, strict=False)
+        return pl.when(text.str.contains(SPELT_WHOLE)).then(number.cast(pl.String))
+
+    return Rule(
+        scalar=functools.partial(values.integer, decimal=decimal),
+        spellings=(
+            Spelling(PLAIN_INTEGER),
+            *((Spelling(WHOLE_WITH_POINT, transform=without_point),) if decimal == "." else ()),
+        ),
+        bulk=bulk,
+        typed=lambda column: column.cast(pl.Int128),  # `sql` says why so wide
+    )
+
+
+def decimal_number(decimal: str = ".") -> Rule:
+    """Finite numbers, digits as written."""
+
+    def bulk(column: pl.Expr) -> pl.Expr:
+        text = _point(column.str.strip_chars(values.BLANKS), decimal)
+        return pl.when(text.str.contains(PLAIN_DECIMAL)).then(text)
+
+    comma = Spelling(COMMA_DECIMAL, transform=lambda c: c.str.replace(",", ".", literal=True))
+    return Rule(
+        scalar=functools.partial(values.decimal_number, decimal=decimal),
+        spellings=(Spelling(PLAIN_DECIMAL) if decimal == "." else comma,),
+        bulk=bulk,
+        typed=lambda column: column.cast(pl.Float64),
+    )
+
+
+def _point(text: pl.Expr, decimal: str) -> pl.Expr:
+    """The text with a point as decimal mark; null where a point stands besides the comma."""
+    if decimal == ".":
+        return text
+    swapped = text.str.replace(decimal, ".", literal=True)
+    return pl.when(~text.str.contains(".", literal=True)).then(swapped)
+
+
+def boolean(true: Sequence[str], false: Sequence[str]) -> Rule:
+    """Truth words. Blanks around a word don't count, in the job as little as in the data."""
+    yes, no = ([word.strip(values.BLANKS) for word in words] for words in (true, false))
+
+    def bulk(column: pl.Expr) -> pl.Expr:
+        return (
+            pl.when(column.is_in(yes))
+            .then(pl.lit("true"))
+            .when(column.is_in(no))
+            .then(pl.lit("false"))
+        )
+
+    return Rule(
+        scalar=functools.partial(values.boolean, true=tuple(yes), false=tuple(no)),
+        bulk=bulk,
+        typed=lambda column: column == "true",
+    )
+
+
+def string(max_length: int | None = None, choices: Sequence[str] | None = None) -> Rule:
+    """Texts, escaped only where a value needs it."""
+
+    def bulk(column: pl.Expr) -> pl.Expr:
+        escaped = column.str.replace_many(list(ESCAPES), list(ESCAPES.values()))
+        text = pl.concat_str(pl.lit('"'), escaped, pl.lit('"'))
+        return text if also is None else pl.when(also(column)).then(text)
+
+    also = _string_condition(max_length, choices)
+    words = None if choices is None else tuple(choices)
+    return Rule(
+        scalar=functools.partial(values.string, max_length=max_length, choices=words),
+        spellings=(Spelling(NEEDS_ESCAPE, '"', '"', inverted=True),),
+        bulk=bulk,
+        also=also,
+    )
+
+
+def _string_condition(max_length: int | None, choices: Sequence[str] | None) -> Transform | None:
+    if max_length is None and choices is None:
+        return None
+
+    def holds(column: pl.Expr) -> pl.Expr:
+        short = column.str.len_chars() <= (max_length if max_length is not None else 2**40)
+        return short if choices is None else short & column.is_in(list(choices))
+
+    return holds
+
+
+def json_value() -> Rule:
+    """JSON as written; every value is checked."""
+    return Rule(scalar=read_json)

@@ -1,0 +1,149 @@
+"""Putting a shaped block together: buffer borders, rejects and keys for each segment. Pure.
+
+What parsing and encoding found is spoken of in rows of a frame; what leaves the shape stage is
+spoken of in segments and places in files. This is the one place where the first becomes the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import PurePath
+
+import polars as pl
+
+from ingest.model import Block, FileInfo, Place, Reject, Segment, Shaped, ShapedSegment
+from ingest.shape.encode import BadCell, Encoded, to_buffer
+from ingest.shape.plan import ShapePlan
+
+RAW_BYTES = 64 * 1024
+PACKED_SUFFIXES = (".gz", ".zst", ".zstd", ".bz2", ".zip")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What one segment gave to the frame: `rows` good ones, of `records` found in `lines` lines."""
+
+    rows: int
+    records: int
+    lines: int
+    rejects: tuple[Reject, ...] = ()
+
+
+def put_together(
+    block: Block,
+    segments: Sequence[Rows],
+    encoded: Encoded,
+    place: Callable[[int], Place],
+    record_end: bytes,
+) -> Shaped:
+    """The shaped block. `place` tells where a row of the frame stands."""
+    buffer = to_buffer(encoded.lines, record_end)
+    borders = list(accumulate((s.rows for s in segments), initial=0))
+    bad = _bad_by_segment(encoded.bad, borders)
+    counts = [s.rows - len(cells) for s, cells in zip(segments, bad, strict=True)]
+    line_borders = list(accumulate(counts, initial=0))
+    offsets = _offsets(encoded.lines, line_borders, len(record_end), len(buffer))
+    keys = encoded.keys
+    shaped = []
+    for index, (part, cells) in enumerate(zip(segments, bad, strict=True)):
+        file = block.segments[index].file
+        refused = [reject_of(file, cell, place(cell.row)) for cell in cells]
+        start, end = line_borders[index], line_borders[index + 1]
+        shaped.append(
+            ShapedSegment(
+                start=offsets[index],
+                end=offsets[index + 1],
+                records=part.records,
+                lines=part.lines,
+                rejects=tuple(sorted((*part.rejects, *refused), key=lambda r: r.record)),
+                keys=None if keys is None else keys[start:end],
+            )
+        )
+    return Shaped(block, buffer, tuple(shaped))
+
+
+def _bad_by_segment(bad: Sequence[BadCell], borders: Sequence[int]) -> list[list[BadCell]]:
+    groups: list[list[BadCell]] = [[] for _ in range(len(borders) - 1)]
+    segment = 0
+    for cell in bad:
+        while cell.row >= borders[segment + 1]:
+            segment += 1
+        groups[segment].append(cell)
+    return groups
+
+
+def _offsets(lines: pl.Series, borders: Sequence[int], end_bytes: int, total: int) -> list[int]:
+    """Where in the buffer each segment's lines begin, and the end of the last."""
+    if len(borders) <= 2:
+        return [0, total]
+    ends = (lines.str.len_bytes().cast(pl.Int64) + end_bytes).cum_sum()
+    return [0 if b == 0 else int(ends[b - 1]) for b in borders]
+
+
+def reject_of(file: FileInfo, cell: BadCell, place: Place) -> Reject:
+    """A bad cell as a reject at its place."""
+    field = cell.field
+    return Reject(
+        file=file.shown,
+        line=place.line,
+        byte=place.byte,
+        record=place.record,
+        stage=cell.stage,
+        reason=cell.trouble.reason,
+        message=cell.trouble.message,
+        raw=place.raw[:RAW_BYTES],
+        column=(field.column or field.pseudo) if field else None,
+        field=field.name if field else None,
+        raw_truncated=len(place.raw) > RAW_BYTES,
+    )
+
+
+def pseudo_value(name: str, file: FileInfo) -> str:
+    """The value of `@stem`, `@name` or `@path` for a file."""
+    if name == "@path":
+        return file.shown
+    path = PurePath(file.member or ("stdin" if file.path == "-" else file.path))
+    if name == "@name":
+        return path.name
+    while path.suffix.lower() in PACKED_SUFFIXES:
+        path = path.with_suffix("")
+    return path.stem
+
+
+def pseudo_columns(
+    plan: ShapePlan,
+    segments: Sequence[Segment],
+    rows: Sequence[Rows],
+    line: Callable[[int], int],
+) -> Mapping[int, pl.Series]:
+    """A column of texts for every field that reads a pseudo column, by the field's index.
+
+    `line` tells the line, within its segment and from 1, where a row's record starts.
+    """
+    columns = {}
+    for index, field in enumerate(plan.fields):
+        if field.pseudo is None:
+            continue
+        if field.pseudo == "@line":
+            texts = pl.Series(_lines(segments, rows, line), dtype=pl.String)
+        else:
+            parts = [
+                pl.Series([pseudo_value(field.pseudo, s.file)]).new_from_index(0, r.rows)
+                for s, r in zip(segments, rows, strict=True)
+            ]
+            texts = pl.concat(parts)
+        columns[index] = texts
+    return columns
+
+
+def _lines(
+    segments: Sequence[Segment], rows: Sequence[Rows], line: Callable[[int], int]
+) -> list[str]:
+    texts, row = [], 0
+    for segment, part in zip(segments, rows, strict=True):
+        base = (segment.first_line or 1) - 1
+        texts += [str(base + line(r)) for r in range(row, row + part.rows)]
+        row += part.rows
+    return texts

@@ -1,0 +1,129 @@
+"""One question to a whole block says what the columns one by one would say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.model import Block, Dialect, FileInfo, Form, Layout, Segment, Shaped
+from ingest.shape.csv_shape import CsvShaper
+from ingest.shape.spelled import known_spellings
+from ingest.sources.cutter import CsvCutter
+from tests.shape.helpers import any_text, job_of, numbers_and_noise, plan_of
+
+COLUMNS = ("day", "n", "x", "s")
+FIELDS: dict[str, Any] = {
+    "day": {"type": "date"},
+    "n": {"type": "integer"},
+    "x": {"type": "decimal", "nulls": ["", "NA", r"\N"]},
+    "s": {"type": "string"},
+}
+
+
+def blocks_of(text: str, dialect: Dialect) -> list[Block]:
+    """The blocks that the cutter makes of a text."""
+    layout = Layout("csv", COLUMNS, dialect)
+    cutter = CsvCutter(layout, 1 << 20, 1 << 20)
+    cuts = [*cutter.feed(text.encode()), *cutter.finish()]
+    return [
+        Block(
+            number,
+            cut.data,
+            layout,
+            (Segment(FileInfo(0, "f"), 0, len(cut.data), cut.byte),),
+            cut.form,
+            cut.oversize,
+        )
+        for number, cut in enumerate(cuts)
+    ]
+
+
+def shaped(block: Block) -> Shaped:
+    """The block shaped by the plan of the four fields."""
+    plan = plan_of(block.layout, job_of(fields=FIELDS))
+    return CsvShaper({block.layout: plan}, b"\n", 10_000)(block)
+
+
+def what_is_shaped(block: Block) -> tuple[bytes, Any]:
+    """The encoded records and the rejects."""
+    result = shaped(block)
+    return result.buffer, [segment.rejects for segment in result.segments]
+
+
+DAY = st.sampled_from(["2024-01-31", "2023-02-28", "2024-02-29", "2024-02-30", "", "x"])
+NUMBER = st.sampled_from(["0", "7", "-12", "12345.0", "00", "+1", "", "1e3", "1.5"])
+DECIMAL = st.sampled_from(["0.10", "-3", "1e5", "NA", r"\N", "", "1e400", ".5"])
+CLEAN = st.tuples(
+    st.just("2024-01-31"), st.integers(0, 99).map(str), st.just("1.50"), st.sampled_from("abc")
+)
+MIXED = st.tuples(DAY, NUMBER, DECIMAL, any_text())
+NOISE = st.tuples(*[numbers_and_noise()] * 4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.one_of(CLEAN, MIXED, NOISE), min_size=1, max_size=8),
+    st.sampled_from(",;\t|-"),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_known_spellings_change_nothing(
+    rows: list[tuple[str, ...]], delimiter: str, end: str
+):
+    """Shaping with the block's pattern and without it give the same records and rejects."""
+    text = "".join(delimiter.join(row) + end for row in rows)
+    for block in blocks_of(text, Dialect(delimiter)):
+        assert what_is_shaped(block) == what_is_shaped(replace(block, form=Form.ODD))
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("2024-01-31,1,1.5,a\n2024-01-31,,NA,\n", {0, 1, 2, 3}),
+        ("2024-01-31,1.0,1.5,a\n2024-01-31,2.0,1e3,b\n", {0, 1, 2, 3}),
+        (",1,1.5,a\n2024-01-31,2,1,b\n", {0, 1, 2, 3}),
+        ("soon,1,1.5,a\nlater,2,1,b\n", {1, 2, 3}),
+        ("2024-01-31,1,\\N,a\n", {0, 1, 2, 3}),
+    ],
+)
+def test_what_is_known_of_a_block(text: str, fields: set[int]):
+    """Every column that is spelt as its first value; null words stand in none's way."""
+    (block,) = blocks_of(text, Dialect())
+    known = known_spellings(block, plan_of(block.layout, job_of(fields=FIELDS)))
+    assert known is not None
+    assert set(known) == fields
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-01-31,1,1.5,a\n2024-01-31,1.0,1.5,a\n",
+        "2024-01-31,1,1.5,a\n2024-01-31,1,1.5\n",
+        "2024-01-31,1,1.5,a\n2024-01-31,1,1.5,a,b\n",
+        "2024-01-31,1,1.5,a\n2024-02-29,1,1.5,a\n",
+        "2024-01-31,1,1.5,a\n2024-01-31,1,1.5,a\\b\n",
+        "2024-01-31,1,1.5,a\n\n2024-01-31,1,1.5,a\n",
+    ],
+)
+def test_one_odd_value_or_record_and_nothing_is_known(text: str):
+    """The columns are then asked one by one."""
+    (block,) = blocks_of(text, Dialect())
+    assert known_spellings(block, plan_of(block.layout, job_of(fields=FIELDS))) is None
+
+
+def test_a_delimiter_that_values_use_is_left_to_the_columns():
+    """`2024-01-31` under `-` is three fields, and no pattern may reach over them."""
+    (block,) = blocks_of("2024-01-31-5\n", Dialect("-"))
+    assert known_spellings(block, plan_of(block.layout, job_of(fields=FIELDS))) is None
+
+
+def test_two_fields_of_one_column_are_not_known():
+    """Each field has a rule of its own; they are asked one by one."""
+    job = job_of(fields={**FIELDS, "copy": {"from": "n", "type": "string"}})
+    (block,) = blocks_of("2024-01-31,1,1.5,a\n", Dialect())
+    known = known_spellings(block, plan_of(block.layout, job))
+    assert known is not None
+    assert set(known) == {0, 2, 3}
