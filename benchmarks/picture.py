@@ -4,8 +4,9 @@
 
 The command runs under a pseudo-terminal of a fixed size, so it draws its bar and its colours as it
 would for a person. What it writes goes through a terminal emulator (pyte), since a bar moves the
-cursor; the emulator's screen at the end is what the picture shows, with colours kept. Nothing is
-edited, but for the directory that the run's paths begin with, which is nobody's business.
+cursor. The picture shows two moments of the emulator's screen, colours kept: the last one with the
+bar on it, and the end. Nothing is edited, but for the directory that the run's paths begin with,
+which is nobody's business.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from rich.style import Style
 from rich.text import Text
 
 COLUMNS, ROWS = 100, 60
+BAR = "━━"  # of a bar; the tables' rules are drawn with a thinner line
 HERE = Path(__file__).parent
 SQL = (
     "select country, count(*) as airports, max(elevation) as highest_ft"
@@ -42,12 +44,12 @@ def main() -> None:
     parser.add_argument("--command", default=COMMAND)
     parser.add_argument("--out", type=Path, default=HERE / "pictures" / "quickstart.svg")
     arguments = parser.parse_args()
-    screen = run_in_terminal(shlex.split(arguments.command))
-    draw(screen, arguments.command, arguments.out)
+    lines = run_in_terminal(shlex.split(arguments.command))
+    draw(lines, arguments.command, arguments.out)
 
 
-def run_in_terminal(command: list[str]) -> pyte.Screen:
-    """The emulator's screen after the command has ended."""
+def run_in_terminal(command: list[str]) -> list[Text]:
+    """The last screen with a bar on it, and below it what the command had added by its end."""
     screen = pyte.Screen(COLUMNS, ROWS)
     stream = pyte.ByteStream(screen)
     ours, theirs = pty.openpty()
@@ -57,12 +59,25 @@ def run_in_terminal(command: list[str]) -> pyte.Screen:
         command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
     ) as process:
         os.close(theirs)
+        during: list[Text] = []
         while data := _read(ours):
             stream.feed(data)
+            if any(BAR in line for line in screen.display):
+                during = _lines(screen)
     os.close(ours)
     if process.returncode != 0:
         raise SystemExit("\n".join(screen.display) + f"\nexit code {process.returncode}")
-    return screen
+    end = _lines(screen)
+    above = next((i for i, line in enumerate(during) if BAR in line.plain), 0)
+    return [*during, Text(), *end[above:]]
+
+
+def _lines(screen: pyte.Screen) -> list[Text]:
+    """The screen's lines up to the last one with text."""
+    lines = [_line(screen.buffer[row]) for row in range(screen.lines)]
+    while lines and not lines[-1].plain.strip():
+        lines.pop()
+    return lines
 
 
 def _read(handle: int) -> bytes:
@@ -72,11 +87,8 @@ def _read(handle: int) -> bytes:
         return b""
 
 
-def draw(screen: pyte.Screen, command: str, path: Path) -> None:
-    """The screen's lines up to the last one with text, as SVG."""
-    lines = [_line(screen.buffer[row]) for row in range(screen.lines)]
-    while lines and not lines[-1].plain.strip():
-        lines.pop()
+def draw(lines: list[Text], command: str, path: Path) -> None:
+    """The command and the lines as SVG."""
     console = Console(record=True, width=COLUMNS, file=Path(os.devnull).open("w"))  # noqa: SIM115 - lives as long as the process
     console.print(Text("$ ", style="bold green") + Text(command, style="bold"))
     for line in lines:
