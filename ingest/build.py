@@ -15,7 +15,7 @@ import os
 import random
 import secrets
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,12 +39,14 @@ from ingest.shape.csv_shape import CsvShaper
 from ingest.shape.json_shape import JsonShaper
 from ingest.sources.files import FileSource
 from ingest.state import RunDir, StateDir
-from ingest.targets.avalanchio import AvalanchioTarget, request_headers
+from ingest.targets.avalanchio import AvalanchioTarget, check_upsert_key, request_headers
 from ingest.targets.avalanchio_types import column_type, field_type
 from ingest.targets.credentials import CredentialRequest, resolve
 from ingest.wire import Secret, SystemClock, Timeouts, Wire
 
 AVALANCHIO = ServiceTypes(column_type, field_type)
+# One more than there are cores: a thread that waits for the interpreter leaves no core idle.
+SHAPERS = min(5, (os.cpu_count() or 1) + 1)
 TICKS_PER_S = 5
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -84,6 +86,7 @@ async def execute(job: Job, options: RunOptions, watcher: Watcher) -> RunResult:
         stack.push_async_callback(source.aclose)
         target = await stack.enter_async_context(_target(job, options, state, watcher))
         meant = await meet(job, prepared, target, AVALANCHIO, watcher.note)
+        check_upsert_key(meant.schema, job.target.upsert_key)  # of a table that was there before
         run = state.new_run(job.name, datetime.now(UTC), secrets.token_hex)
         one = _Run(job, options, watcher, run, source, target)
         watcher.started(
@@ -175,6 +178,9 @@ class _Run:
         self.clock = SystemClock()
         self.started = self.clock.monotonic()
         self.interrupted: int | None = None
+        self.asking = anyio.CancelScope()
+        self.rows: list[dict[str, Any]] | None = None
+        self.errors: list[IngestError] = []
         limits = job.limits
         self.governor = Governor(
             limits.in_flight, limits.requests_per_s, limits.retry_budget_s, random.random
@@ -185,15 +191,14 @@ class _Run:
         async with RejectFile(self.run.rejects_path) as rejects:
             engine = self._engine(meant, rejects)
             result = await self._watched(engine)
-            rows, errors = await self._ask(result)
-            facts = self._facts(result, rejects, errors, started_at)
+            facts = self._facts(result, rejects, started_at)
         report = reports.build_report(facts)
         report["requests"]["isolated"] = result.accounts.isolated
         report["records"]["superseded"] = result.accounts.superseded
         for path in filter(None, (self.run.report_path, self.options.report)):
             reports.write_report(path, report)
         self.watcher.finished(report)
-        return RunResult(report, reports.exit_code(facts), rows)
+        return RunResult(report, reports.exit_code(facts), self.rows)
 
     def _engine(self, meant: Meant, rejects: RejectFile) -> Engine:
         envelope = self.target.envelope
@@ -213,7 +218,7 @@ class _Run:
             send_doubtful=job.delivery.on_ambiguous == "settle",
         )
         pace = Pace(
-            shapers=min(4, os.cpu_count() or 1),
+            shapers=SHAPERS,
             writers=job.limits.in_flight,
             limit=self.options.limit,
             rules=rules,
@@ -221,13 +226,15 @@ class _Run:
         return Engine(parts, pace)
 
     async def _watched(self, engine: Engine) -> Result:
-        """The engine's run, with signals, time limit and progress beside it."""
+        """The engine's run and `--ask`, with signals, time limit and progress beside them."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tick, engine)
             await tasks.start(self._heed_signals, engine)
             if self.options.max_duration_s is not None:
                 tasks.start_soon(self._end_in_time, engine, self.options.max_duration_s)
             result = await engine.run()
+            with self.asking:  # within the signals: whoever interrupts it still gets the report
+                await self._ask(result)
             tasks.cancel_scope.cancel()
         self.watcher.tick(self._snapshot(engine, "done"))
         return result
@@ -255,6 +262,7 @@ class _Run:
                         level="warning",
                     )
                     engine.drain()
+                    self.asking.cancel()
                     tasks.start_soon(self._stop_after_grace, engine)
 
     async def _stop_after_grace(self, engine: Engine) -> None:
@@ -268,6 +276,7 @@ class _Run:
             self.interrupted = 130
             self.watcher.note("the time given by --max-duration is over", level="warning")
             engine.drain()
+            self.asking.cancel()
             await self._stop_after_grace(engine)
 
     def _snapshot(self, engine: Engine, stage: RunStage) -> Snapshot:
@@ -291,21 +300,21 @@ class _Run:
             stage=stage,
         )
 
-    async def _ask(self, result: Result) -> tuple[list[dict[str, Any]] | None, list[IngestError]]:
-        """The rows that `--ask` wants, once the load is through."""
-        errors = [result.error] if result.error is not None else []
-        if self.options.ask is None or errors or self.interrupted is not None:
-            return None, errors
+    async def _ask(self, result: Result) -> None:
+        """Ask for the rows that `--ask` wants, once the load is through."""
+        self.errors = [result.error] if result.error is not None else []
+        if self.options.ask is None or self.errors or self.interrupted is not None:
+            return
         try:
-            return await self.target.query(self.options.ask), errors
+            self.rows = await self.target.query(self.options.ask)
         except IngestError as error:
-            return None, [IngestError(f"the load is done, but --ask failed: {error.message}")]
+            message = f"the load is done, but --ask failed: {error.message}"
+            self.errors.append(IngestError(message, error.hint))
 
     def _facts(
         self,
         result: Result,
         rejects: RejectFile,
-        errors: Sequence[IngestError],
         started_at: str,
     ) -> reports.RunFacts:
         digests = {facts.index: facts.sha256 for facts in self.source.files_read()}
@@ -330,7 +339,7 @@ class _Run:
                 reports.AmbiguousBatch(r.batch.number, r.batch.spans, r.resent)
                 for r in result.ambiguous
             ],
-            errors=errors,
+            errors=self.errors,
             interrupted=self.interrupted,
             started_at=started_at,
         )

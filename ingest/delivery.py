@@ -9,8 +9,10 @@ The decisions, by the kind of trouble that an attempt met:
   (perhaps doubled), or with `on_ambiguous = "stop"` not sent again (perhaps missing).
 - `Permanent`: refused as it stands. Trouble with the token, the table or a quota stops the run and
   leaves the batch *unsent*. A refusal of the records is taken apart: halves, and halves of halves,
-  until each bad record is alone; the others land. If nothing at all lands on the way, it is no
-  matter of single records, and the run stops with the service's words.
+  until each bad record is alone; the others land. Until something has landed only one body at a
+  time is taken apart: eight at once would all be refused many times before one of them is small
+  enough to land. If nothing lands on the way, it is no matter of single records, and the run stops
+  with the service's words.
 
 A delivery never loses count: whatever happens, cancellation included, every record of the batch
 ends in exactly one `Receipt`, told to `on_end` the moment it is known.
@@ -42,7 +44,9 @@ from ingest.pack import halves
 from ingest.protocols import Clock, Ledger, Settler, Target
 
 REFUSALS = range(400, 501)  # 500 only as "request too large", which has a class of its own
-SYSTEMATIC_AFTER = 24  # refused requests with not one accepted: then no record is at fault
+# Refusals on the way down with nothing landed: then no record is at fault. Fourteen halvings make
+# 10,000 records one; eight writers' first refusals and these are fewer than thirty requests.
+SYSTEMATIC_AFTER = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,16 @@ class Delivery:
         self._rules = rules
         self._accepted = 0
         self._refused_in_a_row = 0
+        self._apart: int | None = None  # the batch that is taken apart before anything has landed
+        self._news = anyio.Event()
         self._sleepers: set[anyio.CancelScope] = set()
         self.latencies_s: list[float] = []
 
     def wake(self) -> None:
-        """End every wait for a next attempt, so that each asks again whether the run goes on."""
+        """End every wait, so that each asks again whether the run goes on."""
         for scope in self._sleepers:
             scope.cancel()
+        self._tell()
 
     async def _sleep(self, seconds: float) -> None:
         with anyio.CancelScope() as scope:
@@ -101,9 +108,26 @@ class Delivery:
                 refusal = await self._deliver_whole(part)
                 if refusal is not None:
                     waiting += self._take_apart(part, refusal)
+                    await self._turn(batch)
         finally:
+            if self._apart == batch.number:
+                self._apart = None
+                self._tell()
             for part in waiting:
                 self._end(_Tries(part), Outcome.UNSENT)
+
+    async def _turn(self, batch: Batch) -> None:
+        """Wait while another batch is the one that is taken apart."""
+        while self._apart not in (None, batch.number) and not self._accepted:
+            if self._hands.stopping():
+                return
+            await self._news.wait()
+        self._apart = batch.number
+
+    def _tell(self) -> None:
+        """Let those who wait for their turn look again."""
+        self._news.set()
+        self._news = anyio.Event()
 
     async def _deliver_whole(self, batch: Batch) -> Trouble | None:
         """All attempts of one body. Returns the refusal if its records are to be taken apart."""
@@ -220,7 +244,8 @@ class Delivery:
         if tries.doubtful:  # the first attempt may have landed: its refusal now proves nothing
             self._end(tries, Outcome.AMBIGUOUS, tries.message)
             return None
-        self._refused_in_a_row += 1
+        # A body's first refusal tells nothing: one bad record among thousands is enough for it.
+        self._refused_in_a_row += tries.batch.count == 1 or tries.batch.number == self._apart
         if tries.batch.count > 1:
             return trouble
         self._end(tries, Outcome.REJECTED, trouble.message)
@@ -230,13 +255,8 @@ class Delivery:
         shown = self._hands.target.shown
         if isinstance(trouble, QuotaExceeded):
             return StoppedByService(f"{shown}: the quota is used up: {trouble.message}", _LATER)
-        if isinstance(trouble, Unauthorized) and self._accepted:
-            return StoppedByService(
-                f"{shown}: a token that worked is refused now: {trouble.message}",
-                "renew the token, then run the same command again",
-            )
         if isinstance(trouble, Unauthorized):
-            return SettingsError(f"{shown}: the token is refused: {trouble.message}", _TOKEN)
+            return self._unauthorized(trouble)
         if isinstance(trouble, NotFound):
             return TargetError(f"{shown}: not found: {trouble.message}", "see target.table")
         if trouble.status is not None and trouble.status not in REFUSALS:
@@ -248,15 +268,30 @@ class Delivery:
             )
         return None
 
+    def _unauthorized(self, trouble: Unauthorized) -> IngestError:
+        shown = self._hands.target.shown
+        if not self._accepted:
+            return SettingsError(f"{shown}: the token is refused: {trouble.message}", _TOKEN)
+        return StoppedByService(
+            f"{shown}: a token that worked is refused now: {trouble.message}",
+            "renew the token, then run the same command again",
+        )
+
     def _take_apart(self, batch: Batch, trouble: Trouble) -> list[Batch]:
-        """The two halves, the second first: a stack gives them back in order."""
+        """The two halves, the second first: a stack gives them back in order.
+
+        While nothing has landed they come in turns: bad records often stand together at a file's
+        start, and to go on only there would look like a table that refuses everything.
+        """
         self._hands.accounts.isolated += not isinstance(trouble, TooLarge)
         first, second = halves(batch, self._hands.target.envelope)
-        return [second, first]
+        turned = not self._accepted and self._refused_in_a_row % 2 == 1
+        return [first, second] if turned else [second, first]
 
     def _accept(self, tries: _Tries) -> None:
         self._accepted += 1
         self._refused_in_a_row = 0
+        self._tell()
         doubtful = tries.doubtful
         self._end(tries, Outcome.AMBIGUOUS if doubtful else Outcome.ACCEPTED, tries.message)
 

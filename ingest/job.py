@@ -2,6 +2,7 @@
 
 The models are the contract's tables one to one; pydantic refuses unknown keys and wrong types, and
 `explain` turns its findings into lines that name the place in the file and the nearest right name.
+Types are strict, since TOML has types of its own: `records = true` is not 1.
 Nothing here touches the disk but `read_job`; nothing knows a service or a file format beyond its
 name.
 
@@ -11,7 +12,6 @@ target, delivery. Limits, rejects and logging may change between the runs of one
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 import tomllib
@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ingest.errors import SettingsError
+from ingest.explain import explain
 
 FieldType = Literal["string", "text", "integer", "decimal", "boolean", "date", "timestamp", "json"]
 PSEUDO_COLUMNS = ("@stem", "@name", "@path", "@line")
@@ -32,7 +33,14 @@ MEBIBYTE = 1024 * 1024
 class Settings(BaseModel):
     """Base of all settings: unknown keys are errors, values never change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
+
+
+def one_or_many(value: object) -> object:
+    """A text alone is a list of one."""
+    if isinstance(value, list):
+        return tuple(value)
+    return (value,) if isinstance(value, str) else value
 
 
 class SourceSettings(Settings):
@@ -56,7 +64,7 @@ class SourceSettings(Settings):
     @field_validator("paths", "nulls", "columns", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
+        return one_or_many(value)
 
     @field_validator("delimiter", "quote", "escape", "comment")
     @classmethod
@@ -103,7 +111,7 @@ class FieldSettings(Settings):
     @field_validator("format", "true", "false", "nulls", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
+        return one_or_many(value)
 
     @field_validator("timezone")
     @classmethod
@@ -111,7 +119,7 @@ class FieldSettings(Settings):
         if value is not None:
             try:
                 ZoneInfo(value)
-            except (ValueError, OSError) as exc:
+            except (KeyError, ValueError, OSError) as exc:
                 raise ValueError(f"{value!r} is no time zone (like Europe/Berlin or UTC)") from exc
         return value
 
@@ -207,7 +215,7 @@ class RejectSettings(Settings):
 class Job(Settings):
     """A whole job. `base` is the directory that relative paths start from."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    name: str
     source: SourceSettings
     fields: dict[str, FieldSettings] = Field(default_factory=dict)
     table: dict[str, Any] = Field(default_factory=dict)
@@ -216,6 +224,16 @@ class Job(Settings):
     delivery: DeliverySettings = DeliverySettings()
     rejects: RejectSettings = RejectSettings()
     base: Annotated[Path, Field(exclude=True)] = Path()
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_file_name(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
+            raise ValueError(
+                f"{value!r} can't name a job: letters, digits, dots, _ and - only, beginning with a"
+                ' letter or digit (set name = "..."; without it the file\'s own name is taken)'
+            )
+        return value
 
     def identity(self) -> str:
         """SHA-256 over what the runs of one job must share (source, fields, target, delivery)."""
@@ -258,10 +276,12 @@ def make_job(
     """A job from a parsed document; `text` is its TOML, to name lines in errors."""
     for override in overrides:
         apply_override(document, override)
+    if "base" in document:
+        raise SettingsError(f"{shown}: base: unknown key; paths are relative to the job file")
     try:
         return Job.model_validate({**document, "base": base})
     except ValidationError as exc:
-        raise SettingsError("\n".join(explain(exc, text, shown))) from exc
+        raise SettingsError("\n".join(explain(exc, text, shown, Job))) from exc
 
 
 def apply_override(document: dict[str, Any], override: str) -> None:
@@ -290,55 +310,3 @@ def _merge(into: dict[str, Any], extra: Mapping[str, Any]) -> None:
             _merge(into[key], value)
         else:
             into[key] = value
-
-
-def explain(exc: ValidationError, text: str, shown: str) -> list[str]:
-    """One line an error: file, line, key, what is wrong, the nearest right name."""
-    lines = []
-    for error in exc.errors():
-        path = [str(part) for part in error["loc"] if part not in ("__root__",)]
-        line = _line_of(text, path)
-        where = f"{shown}:{line}" if line else shown
-        message = error["msg"].removeprefix("Value error, ")
-        if error["type"] == "extra_forbidden":
-            message = "unknown key" + _nearest(path)
-        elif error["type"] == "missing":
-            message = "is missing"
-        lines.append(f"{where}: {'.'.join(path) or 'job'}: {message}")
-    return lines
-
-
-def _nearest(path: list[str]) -> str:
-    """`; did you mean ...?` for an unknown key, asked of the settings at its place."""
-    model: Any = Job
-    for part in path[:-1]:
-        info = getattr(model, "model_fields", {}).get(part)
-        model = (
-            FieldSettings
-            if part == "fields" or model is FieldSettings
-            else (info.annotation if info else None)
-        )
-    names = [f.alias or n for n, f in getattr(model, "model_fields", {}).items() if n != "base"]
-    close = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; known here: {', '.join(names)}" if names else ""
-
-
-def _line_of(text: str, path: list[str]) -> int | None:
-    """The line of the TOML text where this key (or the nearest parent that is there) is set."""
-    section: list[str] = []
-    best: tuple[int, int] | None = None
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip()
-        if match := re.match(r"\[\s*([^\[\]]+?)\s*\]", stripped):
-            section = [part.strip().strip("\"'") for part in match[1].split(".")]
-            here = section
-        elif match := re.match(r"([\w\"'.@-]+)\s*=", stripped):
-            here = section + [part.strip("\"'") for part in match[1].split(".")]
-        else:
-            continue
-        depth = len(here)
-        if here == path[:depth] and (best is None or depth > best[0]):
-            best = (depth, number)
-    return best[1] if best else None

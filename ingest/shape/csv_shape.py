@@ -7,16 +7,16 @@ changes. Every layout of the input (files may order their columns differently) h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import polars as pl
 
-from ingest.model import Block, Form, Layout, Place, Shaped
+from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.csv_read import Parsed, read_csv
 from ingest.shape.encode import encode
 from ingest.shape.plan import ShapePlan
-from ingest.shape.spelled import known_spellings
 from ingest.shape.shaped import Rows, pseudo_columns, put_together
+from ingest.shape.spelled import known_spellings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,7 @@ class CsvShaper:
         """Shape one block; what a record holds never raises."""
         plan = self.plans[block.layout]
         known = known_spellings(block, plan)
-        # What is known to be regular need not be counted once more.
-        parsed = read_csv(block if known is None else replace(block, form=Form.REGULAR))
+        parsed = read_csv(block, counted=known is not None)
         rows = [Rows(s.rows, s.records, s.lines, s.rejects) for s in parsed.segments]
         frame, columns = self._with_columns(plan, block, parsed, rows)
         encoded = encode(frame, plan, columns, self.largest_record, known=known or {})

@@ -15,6 +15,7 @@ import dataclasses
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import polars as pl
@@ -86,6 +87,17 @@ def encode(
 
 
 @dataclass(frozen=True, slots=True)
+class Spelt:
+    """A column of the frame whose every value is spelt in one way: a piece of a line."""
+
+    spelling: Spelling
+    name: str
+
+
+Piece = str | pl.Expr | Spelt
+
+
+@dataclass(frozen=True, slots=True)
 class _Checked:
     """What the first query said of one field's column."""
 
@@ -110,7 +122,7 @@ class _Work:
         self.frame = frame
         self.plan = plan
         self.columns = columns
-        self.pieces: dict[int, list[str | pl.Expr]] = {}
+        self.pieces: dict[int, list[Piece]] = {}
         self.bad: dict[int, BadCell] = {}
 
     def settle_columns(self) -> None:
@@ -134,8 +146,7 @@ class _Work:
         questions: list[pl.Expr] = []
         for index, name in self.columns.items():
             field = self.plan.fields[index]
-            is_null = _is_null(pl.col(name), field.nulls)
-            questions.append(is_null.any().alias(f"null{index}"))
+            questions += _null_questions(index, name, field.nulls)
             if index in self.known:
                 asked[index] = self.known[index]
                 continue
@@ -146,13 +157,14 @@ class _Work:
             holds = spelling.holds(pl.col(name))
             if field.rule.also is not None:
                 holds = holds & field.rule.also(pl.col(name))
-            questions.append((holds | is_null).all().alias(f"clean{index}"))
+            questions.append((holds | _is_null(name, field.nulls)).all().alias(f"clean{index}"))
         answers = self.frame.select(questions).row(0, named=True) if questions else {}
         return {
             index: _Checked(
                 spelling,
                 index in self.known or bool(answers.get(f"clean{index}")),
-                answers[f"null{index}"],
+                bool(answers.get(f"null{index}"))
+                or self.frame.get_column(self.columns[index]).has_nulls(),
             )
             for index, spelling in asked.items()
         }
@@ -166,19 +178,18 @@ class _Work:
         return field.rule.spellings[0] if field.rule.spellings else None
 
     def _settle_column(self, index: int, field: FieldPlan, checked: _Checked) -> None:
-        column = pl.col(self.columns[index])
-        is_null = _is_null(column, field.nulls)
+        name = self.columns[index]
+        if checked.clean and checked.spelling is not None and not checked.has_nulls:
+            self.pieces[index] = [Spelt(checked.spelling, name)]
+            return
+        is_null = _is_null(name, field.nulls)
         if checked.has_nulls and self._must_be_there(field):
             missing = BadValue("missing_value", f"{field.name} has no value and is required")
             self._reject(self.frame.select(is_null).to_series(), field, "map", missing)
         if checked.clean and checked.spelling is not None:
-            prefix, text, suffix = checked.spelling.pieces(column)
-            if not checked.has_nulls:
-                self.pieces[index] = [prefix, text, suffix]
-                return
-            json = pl.concat_str(pl.lit(prefix), text, pl.lit(suffix))
+            json = _glued([Spelt(checked.spelling, name)])
         else:
-            json = self._settle_slowly(index, field, pl.when(~is_null).then(column))
+            json = self._settle_slowly(index, field, pl.when(~is_null).then(pl.col(name)))
         null = pl.lit(field.default or "null")
         self.pieces[index] = [pl.when(is_null).then(null).otherwise(json).fill_null(null)]
 
@@ -272,10 +283,12 @@ class _Work:
         """The whole record as one text."""
         names = [quoted(f.name) + ":" for f in self.plan.fields]
         if not self.extras.absent and self.extras.rest is None:
-            parts: list[str | pl.Expr] = ["{"]
+            parts: list[Piece] = ["{"]
             for index, name in enumerate(names):
                 parts += [("," if index else "") + name, *self.pieces[index]]
-            return _glued([*parts, "}"])
+            parts.append("}")
+            spelt = tuple(part for part in parts if not isinstance(part, pl.Expr))
+            return _spelt_line(spelt) if len(spelt) == len(parts) else _glued(parts)
         members = []
         for index, name in enumerate(names):
             member = _glued([",", name, *self.pieces[index]])
@@ -325,23 +338,44 @@ class _Work:
         self.bad.setdefault(cell.row, cell)
 
 
-def _is_null(column: pl.Expr, words: Sequence[str]) -> pl.Expr:
+@lru_cache(maxsize=1024)
+def _is_null(name: str, words: tuple[str, ...]) -> pl.Expr:
+    """A Boolean a row: null, or a word for it."""
+    column = pl.col(name)
     if not words:
         return column.is_null()
-    if len(words) == 1:
-        return column.is_null() | (column == words[0]).fill_null(value=False)
-    return column.is_null() | column.is_in(list(words)).fill_null(value=False)
+    same = column == words[0] if len(words) == 1 else column.is_in(list(words))
+    return column.is_null() | same
 
 
-def _glued(pieces: Sequence[str | pl.Expr]) -> pl.Expr:
+@lru_cache(maxsize=1024)
+def _null_questions(index: int, name: str, words: tuple[str, ...]) -> tuple[pl.Expr, ...]:
+    """Does any value mean null? (Nulls of the column's own are counted without asking.)"""
+    if not words:
+        return ()
+    column = pl.col(name)
+    same = column == words[0] if len(words) == 1 else column.is_in(list(words))
+    return (same.any().alias(f"null{index}"),)
+
+
+def _glued(pieces: Sequence[Piece]) -> pl.Expr:
     """One text of all pieces; neighbouring constants become one."""
     merged: list[str | pl.Expr] = []
     for piece in pieces:
-        if isinstance(piece, str) and merged and isinstance(merged[-1], str):
-            merged[-1] += piece
-        elif not isinstance(piece, str) or piece:
-            merged.append(piece)
+        parts = piece.spelling.pieces(pl.col(piece.name)) if isinstance(piece, Spelt) else (piece,)
+        for part in parts:
+            if isinstance(part, str) and merged and isinstance(merged[-1], str):
+                merged[-1] += part
+            elif not isinstance(part, str) or part:
+                merged.append(part)
     return pl.concat_str([pl.lit(p) if isinstance(p, str) else p for p in merged])
+
+
+@lru_cache(maxsize=64)
+def _spelt_line(pieces: tuple[str | Spelt, ...]) -> pl.Expr:
+    """The line of a block in which every column is spelt in one way: the same for all of them, so
+    it is put together once and not once a block."""
+    return _glued(pieces)
 
 
 def _unquoted(json: pl.Expr) -> pl.Expr:

@@ -1,6 +1,6 @@
-"""One question to a whole block: is every value spelt as those of its first record?
+"""One question to a whole block: is every value spelt as in its first record?
 
-A PLAIN block has no quotes, so its grammar is regular down to the digits of each column. One pattern
+A PLAIN block has no quotes, so its grammar is regular, down to the digits of a column. One pattern
 of all columns, matched against the bytes as they lie there in one linear pass (a DFA, in native
 code, without the interpreter's lock), says at once that every record has its number of fields, that
 every column is spelt as its first value suggests, and that no text needs escaping. Asking the

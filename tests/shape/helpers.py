@@ -64,9 +64,7 @@ def plan_of(layout: Layout, job: Job, schema: Schema | None = None, **guessed: A
     return plan
 
 
-def csv_block(
-    columns: Sequence[str], *segments: Sequence[Sequence[str]], number: int = 0
-) -> Block:
+def csv_block(columns: Sequence[str], *segments: Sequence[Sequence[str]], number: int = 0) -> Block:
     """Rows of one file each, quoted where they need it."""
     texts = []
     for rows in segments:

@@ -94,7 +94,10 @@ def test_good_lines_are_read(line: bytes) -> None:
         records, bad = read_records(lines)
         assert bad == {}
         for record, text in zip(records, lines, strict=True):
-            members = {key: json.loads(bytes(raw), parse_float=str, parse_int=str) for key, raw in record.items()}
+            members = {
+                key: json.loads(bytes(raw), parse_float=str, parse_int=str)
+                for key, raw in record.items()
+            }
             assert members == json.loads(text, parse_float=str, parse_int=str)
 
 
@@ -147,7 +150,13 @@ def spelt_objects(draw: st.DrawFn) -> tuple[str, bool]:
         for key, item in members:
             text, deep = spell(item)
             twice = twice or deep
-            spelt.append(json.dumps(key, ensure_ascii=draw(st.booleans())) + draw(blank) + ":" + draw(blank) + text)
+            spelt.append(
+                json.dumps(key, ensure_ascii=draw(st.booleans()))
+                + draw(blank)
+                + ":"
+                + draw(blank)
+                + text
+            )
         return "{" + ",".join(spelt) + draw(blank) + "}", twice
 
     return spell(draw(st.dictionaries(KEYS, VALUES, max_size=4)))
@@ -220,7 +229,9 @@ def test_good_lines_are_not_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> 
         (b"a\rb\n", [b"a\rb"], [1]),
     ],
 )
-def test_lines_end_at_newline_bytes_only(data: bytes, texts: list[bytes], numbers: list[int]) -> None:
+def test_lines_end_at_newline_bytes_only(
+    data: bytes, texts: list[bytes], numbers: list[int]
+) -> None:
     """Blank lines are passed over but counted."""
     lines = split_lines(data)
     assert (list(lines.texts), list(lines.numbers)) == (texts, numbers)

@@ -72,13 +72,27 @@ def exactly(data: bytes) -> Any:
 def test_a_line_travels_as_it_came(line: str) -> None:
     """Byte for byte, but for white space around it."""
     block = ndjson_block(f" \t{line}\t \r\n{line}".encode())
-    shaped = PASS(replace(block, data=block.data + b"\n", segments=(replace(block.segments[0], end=len(block.data) + 1),)))
+    shaped = PASS(
+        replace(
+            block,
+            data=block.data + b"\n",
+            segments=(replace(block.segments[0], end=len(block.data) + 1),),
+        )
+    )
     assert texts_of(shaped, 0) == [line.encode()] * 2
 
 
 JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=5)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=5),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 OBJECTS = st.lists(st.dictionaries(st.text(max_size=3), JSON, max_size=4), max_size=6)
@@ -93,7 +107,9 @@ STYLES = st.sampled_from(
 
 @given(st.lists(OBJECTS, min_size=1, max_size=3), STYLES, st.sampled_from(["\n", "\r\n", "\n \n"]))
 @settings(max_examples=150)
-def test_passthrough_changes_nothing(files: list[list[Any]], style: dict[str, Any], end: str) -> None:
+def test_passthrough_changes_nothing(
+    files: list[list[Any]], style: dict[str, Any], end: str
+) -> None:
     """Any objects in any spelling: what comes out is equal, numbers by their digits."""
     texts = [[json.dumps(record, **style) for record in records] for records in files]
     block = ndjson_block(*["".join(t + end for t in lines).encode() for lines in texts])
@@ -200,7 +216,7 @@ def test_a_key_under_a_name_that_a_field_makes() -> None:
 
 def test_names_that_need_escapes() -> None:
     """Quotes, backslashes and other letters in keys and in field names."""
-    shaper = mapping(**{'f"ü\\': {"from": 'k"ü\\\n', "type": "integer"}})
+    shaper = shaper_of(job_of(fields={'f"ü\\': {"from": 'k"ü\\\n', "type": "integer"}}))
     line = json.dumps({'k"ü\\\n': "5", 'r"\t': 1})
     assert one(shaper, line) == [{'f"ü\\': 5, 'r"\t': 1}]
 
@@ -235,7 +251,9 @@ def test_an_upsert_key_that_nobody_named() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 2])
-@pytest.mark.parametrize("shaper", [PASS, mapping(v={}), mapping(c={"value": 1})], ids=["pass", "field", "constant"])
+@pytest.mark.parametrize(
+    "shaper", [PASS, mapping(v={}), mapping(c={"value": 1})], ids=["pass", "field", "constant"]
+)
 def test_few_records(shaper: JsonShaper, size: int) -> None:
     """None, one, two; an empty object is a record."""
     shaped = shaper(ndjson_block(b"{}\n" * size))
@@ -313,7 +331,14 @@ def test_a_record_of_which_only_the_head_is_left(shaper: JsonShaper, head: bytes
     assert f"{len(head) + 5000:,}" in reject.message
 
 
-@given(st.lists(st.lists(st.sampled_from(["{}", "[", "", '{"a":"x"}', '{"a":5}', '{"f":0}', " "]), max_size=6), max_size=4))
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from(["{}", "[", "", '{"a":"x"}', '{"a":5}', '{"f":0}', " "]), max_size=6
+        ),
+        max_size=4,
+    )
+)
 @settings(max_examples=150)
 def test_every_record_is_out_or_a_reject(files: Sequence[Sequence[str]]) -> None:
     """Segments keep their own: records found are lines that hold something, each with one end."""
@@ -340,7 +365,10 @@ def test_many_rejects_cost_little() -> None:
 def test_many_threads_shape_at_once() -> None:
     """One shaper, several threads, each block as if alone."""
     shaper = mapping(v={"type": "integer"})
-    blocks = [ndjson_block(b"".join(b'{"v":"%d%s"}\n' % (i * k, b"x" * (i % 9 == 0)) for i in range(300))) for k in range(1, 9)]
+    blocks = [
+        ndjson_block(b"".join(b'{"v":"%d%s"}\n' % (i * k, b"x" * (i % 9 == 0)) for i in range(300)))
+        for k in range(1, 9)
+    ]
     alone = [shaper(block) for block in blocks]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(shaper, blocks * 2)) == alone * 2

@@ -60,7 +60,7 @@ def values_of(expression: str, frame: pl.DataFrame = FRAME) -> list[Any]:
         ("n / 2", [3.5, None, -1.5]),
         ("n % 2", [1, None, -1]),
         ("cast(n as varchar)", ["7", None, "-3"]),
-        ("cast(\"a b\" as int) * 2", [2, None, 4]),
+        ('cast("a b" as int) * 2', [2, None, 4]),
         ("try_cast(raw as int)", [5, None, None]),
         ("n is null", [False, True, False]),
         ("not b", [False, None, True]),
@@ -99,7 +99,7 @@ def test_row_wise_expressions(expression: str, wanted: list[Any]) -> None:
         ("length(s) - 10", [-8, None, -7]),
         ("-length(s)", [-2, None, -3]),
         ("cast(n as smallint) * 100000", [700_000, None, -300_000]),
-        ("cast(\"a b\" as int) * 3000000000", [3_000_000_000, None, 6_000_000_000]),
+        ('cast("a b" as int) * 3000000000', [3_000_000_000, None, 6_000_000_000]),
         ("if(n > 0, 100, 1) * 100", [10_000, 100, 100]),
     ],
 )
@@ -113,7 +113,11 @@ def test_whole_numbers_do_not_wrap_around(expression: str, wanted: list[Any]) ->
 def test_arithmetic_is_exact_or_refused(left: int, right: int) -> None:
     """Sums and products of any two numbers of 64 bits."""
     frame = pl.DataFrame({"n": pl.Series([left]), "m": pl.Series([right])}).cast(pl.Int128)
-    for expression, exact in (("n + m", left + right), ("n - m", left - right), ("n * m", left * right)):
+    for expression, exact in (
+        ("n + m", left + right),
+        ("n - m", left - right),
+        ("n * m", left * right),
+    ):
         texts, troubles = sql.evaluate(frame, expression)
         if -(2**63) <= exact < 2**63:
             assert (texts[0], troubles) == (str(exact), {})
@@ -157,7 +161,7 @@ def test_arithmetic_is_exact_or_refused(left: int, right: int) -> None:
 )
 def test_what_looks_at_other_rows_is_refused(expression: str) -> None:
     """Aggregates and windows, in branches that no sample would take and behind casts as well."""
-    with pytest.raises(SettingsError, match="fields.f.sql: ") as caught:
+    with pytest.raises(SettingsError, match=r"fields\.f\.sql: ") as caught:
         sql.check("f", expression, TYPES)
     assert "one expression over the fields" in caught.value.hint
 
@@ -223,7 +227,7 @@ def test_a_result_that_is_no_json_value_is_refused(expression: str) -> None:
 @pytest.mark.parametrize("expression", ["d > '2024-01-01'", "n + s", "b || d + 1"])
 def test_types_that_do_not_go_together_are_refused(expression: str) -> None:
     """What no record could ever give is said before the first one."""
-    with pytest.raises(SettingsError, match="fields.f.sql: "):
+    with pytest.raises(SettingsError, match=r"fields\.f\.sql: "):
         sql.check("f", expression, TYPES)
 
 

@@ -55,12 +55,15 @@ def test_polars_own_ways_to_other_rows(expression: pl.Expr) -> None:
     assert strangers(expression)
 
 
-FRAME = pl.DataFrame({"n": [5, None, -3], "x": [1.5, None, 2.0], "s": ["12", None, "ab"], "b": [True, None, False]})
+FRAME = pl.DataFrame(
+    {"n": [5, None, -3], "x": [1.5, None, 2.0], "s": ["12", None, "ab"], "b": [True, None, False]}
+)
 EXPRESSIONS = [
     "n + 1", "n * x", "n / 2", "n % 2", "-n", "abs(n)", "x + 1", "x * 2", "coalesce(n, 0)",
     "coalesce(x, 1)", "greatest(x, 2)", "least(n, 2)", "case when b then 1 else 0 end",
     "case when b then 1 else 0.5 end", "length(s) + 1", "strpos(s, '2')", "cast(x as int)",
-    "try_cast(s as int) + 1", "n & 1", "n = 5", "n in (5, 6)", "n between 1 and 9", "substr(s, 1, 1)",
+    "try_cast(s as int) + 1", "n & 1", "n = 5", "n in (5, 6)", "n between 1 and 9",
+    "substr(s, 1, 1)",
     "lpad(s, 4, '0')", "split_part(s, '2', 1)", "round(x, 0)", "power(x, 2)", "nullif(n, 5)",
     "s || n", "n is null", "not b", "b and n > 1", "1 + 1", "'a'", "n as m", "pow(n, 2)", "sign(n)",
 ]  # fmt: skip

@@ -66,7 +66,9 @@ MOMENTS = st.datetimes(datetime(999, 1, 1), datetime(9999, 12, 31))  # noqa: DTZ
 def spelt_by(*formats: str) -> st.SearchStrategy[str]:
     """Moments in the spellings of these formats (Python writes years before 1000 short)."""
     spellings = [*formats, "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f"]
-    return st.builds(lambda moment, form: moment.strftime(form), MOMENTS, st.sampled_from(spellings))
+    return st.builds(
+        lambda moment, form: moment.strftime(form), MOMENTS, st.sampled_from(spellings)
+    )
 
 
 @pytest.mark.parametrize("formats", DATE_FORMATS, ids=" or ".join)
@@ -86,9 +88,7 @@ def test_dates_mean_the_same_in_every_step(formats: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("formats", TIME_FORMATS, ids=" or ".join)
 @pytest.mark.parametrize("zone", ZONES)
-def test_timestamps_mean_the_same_in_every_step(
-    formats: tuple[str, ...], zone: str | None
-) -> None:
+def test_timestamps_mean_the_same_in_every_step(formats: tuple[str, ...], zone: str | None) -> None:
     """Edges, true moments and noise, for every format and zone."""
     rule = time_rules.timestamp(formats, zone)
     assert_agrees(rule, [*ODD_TEXTS, *EDGES, None])
@@ -113,7 +113,7 @@ def test_all_hours_around_clock_changes(zone: str) -> None:
         assert_agrees(rule, texts)
         assert rule.bulk is not None
         found = pl.DataFrame({"c": texts}).select(rule.bulk(pl.col("c"))).to_series()
-        assert found.null_count() < len(texts) / 50
+        assert found.null_count() <= 96  # the two days of the change
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,29 @@
+"""From slices to batches: numbering, filling bodies, taking them apart.
+
+`numbering` puts places into files, `slices` cuts at record borders, `envelope` frames a body in
+memory, `packer` fills bodies and halves them.
+"""
+
+from ingest.pack.envelope import MemoryBody, MemoryEnvelope
+from ingest.pack.numbering import Numbering
+from ingest.pack.packer import Packer, halves
+from ingest.pack.slices import (
+    last_of_each_key,
+    leading_records,
+    record_border,
+    split,
+    without_keys,
+)
+
+__all__ = [
+    "MemoryBody",
+    "MemoryEnvelope",
+    "Numbering",
+    "Packer",
+    "halves",
+    "last_of_each_key",
+    "leading_records",
+    "record_border",
+    "split",
+    "without_keys",
+]

@@ -1,0 +1,141 @@
+"""Slices to batches: bodies as full as the tighter limit allows, across file borders. Pure.
+
+Two laws, both properties in the tests. *Limits*: no sealed body holds more records or bytes than
+the envelope's limits, framing included. *Fullness*: a body is sealed only because the next record
+would not fit, or at the end of the input; so the number of requests is the least possible for
+records in this order.
+
+In an upsert a key must not stand twice in a body: the last record of a key in input order wins and
+the earlier one is dropped from the open body and counted as superseded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ingest.errors import TargetError
+from ingest.model import Batch, Slice, Span, spans_of
+from ingest.pack.slices import last_of_each_key, split, without_keys
+from ingest.protocols import Envelope
+
+
+class Packer:
+    """Fills bodies from slices in input order; `add` and `finish` return the batches that closed.
+
+    The caller guarantees that no single record exceeds `envelope.largest_record` (the shaper
+    rejects those).
+    """
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self._number = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self._body = self._envelope.open()
+        self._parts: list[Slice] = []
+        self._spans: list[Span] = []
+        self._keys: dict[str, None] = {}
+        self._superseded = 0
+
+    def add(self, part: Slice) -> list[Batch]:
+        """Take one slice; the batches that it closed, in order."""
+        closed: list[Batch] = []
+        while part.count:
+            fitting = self._body.fits(part)
+            if fitting:
+                head, part = split(part, fitting)
+                self._take(head)
+            elif self._parts:
+                closed.append(self._seal())
+            else:
+                raise TargetError(
+                    f"{part.file.shown}: record {part.first} does not fit into any request",
+                    "this is a defect: such a record should have been rejected",
+                )
+        return closed
+
+    @property
+    def pending(self) -> int:
+        """Records that stand in the open body or were superseded in it."""
+        return sum(part.count for part in self._parts) + self._superseded
+
+    def finish(self) -> list[Batch]:
+        """The last, partly filled batch, if there is one."""
+        return [self._seal()] if self._parts else []
+
+    def _take(self, part: Slice) -> None:
+        _join(self._spans, part)
+        if part.keys is None:
+            self._parts.append(part)
+            self._body.add(part)
+            return
+        fresh = last_of_each_key(part)
+        doubled = self._keys.keys() & set(part.keys)
+        self._superseded += part.count - sum(p.count for p in fresh) + len(doubled)
+        if doubled:
+            self._drop(doubled)
+        self._keys.update(dict.fromkeys(part.keys))
+        for piece in fresh:
+            self._parts.append(piece)
+            self._body.add(piece)
+
+    def _drop(self, keys: set[str]) -> None:
+        """Take the records with these keys out of the open body."""
+        kept = [piece for part in self._parts for piece in without_keys(part, keys)]
+        self._parts = kept
+        self._body = self._envelope.open()
+        for piece in kept:
+            self._body.add(piece)
+
+    def _seal(self) -> Batch:
+        self._number += 1
+        batch = _sealed(self._envelope, self._number, self._parts, self._superseded)
+        batch = replace(batch, spans=tuple(self._spans))
+        self._reset()
+        return batch
+
+
+def _join(spans: list[Span], part: Slice) -> None:
+    """Add the span of `part`, as one with the last where it goes on."""
+    last = spans[-1] if spans else None
+    if last and last.file == part.file.index and last.last + 1 == part.first:
+        spans[-1] = Span(last.file, last.first, part.last, last.count + part.count)
+    else:
+        spans.append(Span(part.file.index, part.first, part.last, part.count))
+
+
+def halves(batch: Batch, envelope: Envelope) -> tuple[Batch, Batch]:
+    """A batch of two records or more as two, in order, with the same number.
+
+    What it superseded goes to the first half's account.
+    """
+    left: list[Slice] = []
+    right: list[Slice] = []
+    wanted = batch.count // 2
+    for part in batch.slices:
+        head, rest = split(part, min(part.count, wanted))
+        wanted -= head.count
+        left += [head] if head.count else []
+        right += [rest] if rest.count else []
+    return (
+        _sealed(envelope, batch.number, left, batch.superseded),
+        _sealed(envelope, batch.number, right, 0),
+    )
+
+
+def _sealed(envelope: Envelope, number: int, parts: list[Slice], superseded: int) -> Batch:
+    body = envelope.open()
+    for part in parts:
+        body.add(part)
+    pieces, size_bytes = body.seal()
+    return Batch(
+        number=number,
+        body=pieces,
+        size_bytes=size_bytes,
+        count=sum(part.count for part in parts),
+        spans=spans_of(parts),
+        slices=tuple(parts),
+        keys=frozenset(key for part in parts for key in part.keys or ()),
+        superseded=superseded,
+    )
