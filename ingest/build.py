@@ -30,7 +30,7 @@ from ingest.engine import Engine, Pace, Parts, Result
 from ingest.errors import IngestError, SettingsError
 from ingest.events import RunStage, Snapshot, Started, Watcher
 from ingest.governor import Governor
-from ingest.job import Job
+from ingest.job import Job, LimitSettings
 from ingest.meeting import Meant, ServiceTypes, meet
 from ingest.model import Limits
 from ingest.protocols import Target
@@ -39,7 +39,12 @@ from ingest.shape.csv_shape import CsvShaper
 from ingest.shape.json_shape import JsonShaper
 from ingest.sources.files import FileSource
 from ingest.state import RunDir, StateDir
-from ingest.targets.avalanchio import AvalanchioTarget, check_upsert_key, request_headers
+from ingest.targets.avalanchio import (
+    LIMITS,
+    AvalanchioTarget,
+    check_upsert_key,
+    request_headers,
+)
 from ingest.targets.avalanchio_types import column_type, field_type
 from ingest.targets.credentials import CredentialRequest, resolve
 from ingest.wire import Secret, SystemClock, Timeouts, Wire
@@ -60,8 +65,6 @@ class RunOptions:
     limit: int | None = None
     max_duration_s: float | None = None
     grace_s: float = 25.0
-    fresh: bool = False
-    restart: bool = False
     profile: str | None = None
     base_url: str | None = None
     ask: str | None = None
@@ -92,6 +95,7 @@ async def execute(job: Job, options: RunOptions, watcher: Watcher) -> RunResult:
         watcher.started(
             Started(run.id, job.name, target.shown, len(prepared.files), prepared.total_bytes)
         )
+        del prepared  # its sample has told what it had to tell, and is 8 MiB
         return await one.execute(meant)
 
 
@@ -112,6 +116,7 @@ async def _target(
         else:
             base_url, token = _credential(job, options, watcher)
         limits = job.limits
+        _check_limits(limits)
         wire = Wire(
             base_url,
             request_headers(token),
@@ -130,6 +135,19 @@ async def _target(
         )
         await stack.enter_async_context(target.opened())
         yield target
+
+
+def _check_limits(limits: LimitSettings) -> None:
+    """A job may lower what the service takes, never raise it."""
+    for key, wanted, allowed in (
+        ("records", limits.records, LIMITS.records),
+        ("bytes", limits.bytes, LIMITS.size_bytes),
+    ):
+        if wanted > allowed:
+            raise SettingsError(
+                f"limits.{key} = {wanted:,}: a request to avalanchio holds at most {allowed:,}",
+                "leave it out, or lower it",
+            )
 
 
 def _credential(job: Job, options: RunOptions, watcher: Watcher) -> tuple[str, Secret]:
@@ -195,10 +213,20 @@ class _Run:
         report = reports.build_report(facts)
         report["requests"]["isolated"] = result.accounts.isolated
         report["records"]["superseded"] = result.accounts.superseded
-        for path in filter(None, (self.run.report_path, self.options.report)):
-            reports.write_report(path, report)
+        code = self._keep(report, reports.exit_code(facts))
         self.watcher.finished(report)
-        return RunResult(report, reports.exit_code(facts), self.rows)
+        return RunResult(report, code, self.rows)
+
+    def _keep(self, report: dict[str, Any], code: int) -> int:
+        """Write the report where it belongs; a report that can't be kept makes the run a failed
+        one, but it is still shown."""
+        for path in filter(None, (self.run.report_path, self.options.report)):
+            try:
+                reports.write_report(path, report)
+            except IngestError as error:
+                self.watcher.note(f"{error.message} ({error.hint})", level="error")
+                code = code if code in (1, 2, 5) else 1
+        return code
 
     def _engine(self, meant: Meant, rejects: RejectFile) -> Engine:
         envelope = self.target.envelope

@@ -21,7 +21,7 @@ ends in exactly one `Receipt`, told to `on_end` the moment it is known.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -40,7 +40,7 @@ from ingest.errors import (
 )
 from ingest.governor import Attempts, Governor
 from ingest.model import Accounts, Batch, Outcome, Receipt
-from ingest.pack import halves
+from ingest.pack import earlier, halves
 from ingest.protocols import Clock, Ledger, Settler, Target
 
 REFUSALS = range(400, 501)  # 500 only as "request too large", which has a class of its own
@@ -249,7 +249,7 @@ class Delivery:
         if tries.batch.count > 1:
             return trouble
         self._end(tries, Outcome.REJECTED, trouble.message)
-        return None
+        return trouble if tries.batch.dropped else None
 
     def _stops_the_run(self, trouble: Trouble) -> IngestError | None:
         shown = self._hands.target.shown
@@ -278,11 +278,14 @@ class Delivery:
         )
 
     def _take_apart(self, batch: Batch, trouble: Trouble) -> list[Batch]:
-        """The two halves, the second first: a stack gives them back in order.
+        """The two halves, the second first: a stack gives them back in order. Of a single record
+        that was refused, the one of its key before it.
 
         While nothing has landed they come in turns: bad records often stand together at a file's
         start, and to go on only there would look like a table that refuses everything.
         """
+        if batch.count == 1:
+            return [earlier(batch, self._hands.target.envelope)]
         self._hands.accounts.isolated += not isinstance(trouble, TooLarge)
         first, second = halves(batch, self._hands.target.envelope)
         turned = not self._accepted and self._refused_in_a_row % 2 == 1
@@ -299,9 +302,10 @@ class Delivery:
         if tries.ended:
             return
         tries.ended = True
+        refused = outcome is Outcome.REJECTED  # what it superseded is yet to be sent
         self._hands.on_end(
             Receipt(
-                batch=tries.batch,
+                batch=replace(tries.batch, dropped=()) if refused else tries.batch,
                 outcome=outcome,
                 attempts=tries.attempts,
                 failed=tries.failed,

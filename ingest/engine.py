@@ -267,7 +267,7 @@ class Engine:
                 self._refused.append((receipt, receipt.message))
 
     async def _write_refused(self) -> None:
-        """Turn refused bodies into rejects. What is superseded in one shares its fate."""
+        """Turn refused records into rejects."""
         while self._refused:
             receipt, words = self._refused.pop()
             rejects = [
@@ -275,8 +275,6 @@ class Engine:
                 for part in receipt.batch.slices
                 for reject in refused_records(self._parts.shaper, part, words)
             ]
-            self.accounts.accepted += receipt.batch.superseded
-            self.accounts.superseded += receipt.batch.superseded
             await self._reject(rejects)
 
     async def _account_for_the_rest(self) -> None:

@@ -253,7 +253,8 @@ class Batch:
     """One sealed body. A retry sends these very bytes again.
 
     `body` is the pieces in order, framing included; together they are `size_bytes` long. `count`
-    records are in it, `superseded` more stood in its spans but lost to a later one of their key.
+    records are in it. `dropped`, in input order, stood in its spans but lost to a later one of
+    their key; they are kept in case that one is refused.
     """
 
     number: int
@@ -263,7 +264,12 @@ class Batch:
     spans: tuple[Span, ...]
     slices: tuple[Slice, ...] = ()
     keys: frozenset[str] = frozenset()
-    superseded: int = 0
+    dropped: tuple[Slice, ...] = ()
+
+    @property
+    def superseded(self) -> int:
+        """Records in the spans that a later one of their key replaced."""
+        return sum(part.count for part in self.dropped)
 
     @property
     def records(self) -> int:

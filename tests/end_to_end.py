@@ -91,11 +91,18 @@ def job_of(folder: Path, table: str, paths: str | list[str], **sections: dict[st
     return make_job(document, base=folder)
 
 
-def load(server: Running, job: Job, folder: Path, backend: str = "asyncio", **options: Any) -> Run:
+def load(
+    server: Running,
+    job: Job,
+    folder: Path,
+    backend: str = "asyncio",
+    token: str = "sandbox",
+    **options: Any,
+) -> Run:
     """Run `job` against `server` in this process. Raises what `execute` raises."""
     listener = Listener()
     wishes = RunOptions(folder / "state", **options)
-    with mock.patch.dict(os.environ, credentials(server)):
+    with mock.patch.dict(os.environ, credentials(server) | {"AIO_TOKEN": token}):
         result = anyio.run(execute, job, wishes, listener, backend=backend)
     sums_up(result.report)
     assert (listener.heard[0], listener.heard[-2:]) == ("started", ["done", "finished"])

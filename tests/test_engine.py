@@ -335,6 +335,24 @@ async def test_equal_keys_never_fly_at_once_and_the_last_one_wins():
     assert result.accounts.superseded > 0
 
 
+async def test_a_refused_record_leaves_the_one_of_its_key_before_it():
+    """k1 good, k1 bad, k1 bad: the service has the good one, and both bad ones are rejects."""
+
+    async def picky(batch: Batch, attempt: int) -> Trouble | None:
+        bad = any("bad" in record for record in records_in(batch))
+        return Permanent("refused", status=400) if bad else None
+
+    lines = ["k1=good", "k2=x", "k1=bad1", "k3=y", "k1=bad2", "k2=z"]
+    target, rejects = ScriptedTarget(picky), RejectList()
+    pace = Pace(rules=DeliveryRules(harmless=True))
+    source = ListSource(blocks_of(lines))
+    result = await run(engine_for(source, target, rejects=rejects, pace=pace, keyed=True))
+    assert sorted(target.table) == ["k1=good", "k2=z", "k3=y"]
+    assert sorted(reject.raw for reject in rejects.rejects) == [b"k1=bad1", b"k1=bad2"]
+    accounts = result.accounts
+    assert (accounts.accepted, accounts.rejected, accounts.superseded) == (4, 2, 1)
+
+
 async def test_draining_finishes_what_is_in_flight_and_counts_the_rest_unsent():
     """An interrupt: the requests under way land, nothing new is sent."""
     gate, arrived = anyio.Event(), anyio.Event()

@@ -6,7 +6,7 @@ memory, `packer` fills bodies and halves them.
 
 from ingest.pack.envelope import MemoryBody, MemoryEnvelope
 from ingest.pack.numbering import Numbering
-from ingest.pack.packer import Packer, halves
+from ingest.pack.packer import Packer, earlier, halves
 from ingest.pack.slices import (
     last_of_each_key,
     leading_records,
@@ -20,6 +20,7 @@ __all__ = [
     "MemoryEnvelope",
     "Numbering",
     "Packer",
+    "earlier",
     "halves",
     "last_of_each_key",
     "leading_records",

@@ -67,6 +67,8 @@ class MemoryBody:
 
     def add(self, part: Slice) -> None:
         """Add all of `part`; it must fit."""
+        if not part.count:
+            return  # the last view is the one whose record end is left out
         self._views.append(part.view)
         self._count += part.count
         self._size += part.size_bytes

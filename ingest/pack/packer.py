@@ -6,7 +6,9 @@ would not fit, or at the end of the input; so the number of requests is the leas
 records in this order.
 
 In an upsert a key must not stand twice in a body: the last record of a key in input order wins and
-the earlier one is dropped from the open body and counted as superseded.
+the earlier one is dropped from the open body and counted as superseded. It is kept beside the body
+all the same: should the service refuse the later one, the earlier one is the key's last good record
+and has to be sent (`earlier`).
 """
 
 from __future__ import annotations
@@ -15,7 +17,13 @@ from dataclasses import replace
 
 from ingest.errors import TargetError
 from ingest.model import Batch, Slice, Span, spans_of
-from ingest.pack.slices import last_of_each_key, split, without_keys
+from ingest.pack.slices import (
+    last_of_each_key,
+    split,
+    superseded_in,
+    with_keys,
+    without_keys,
+)
 from ingest.protocols import Envelope
 
 
@@ -36,7 +44,7 @@ class Packer:
         self._parts: list[Slice] = []
         self._spans: list[Span] = []
         self._keys: dict[str, None] = {}
-        self._superseded = 0
+        self._dropped: list[Slice] = []
 
     def add(self, part: Slice) -> list[Batch]:
         """Take one slice; the batches that it closed, in order."""
@@ -58,7 +66,7 @@ class Packer:
     @property
     def pending(self) -> int:
         """Records that stand in the open body or were superseded in it."""
-        return sum(part.count for part in self._parts) + self._superseded
+        return sum(part.count for part in (*self._parts, *self._dropped))
 
     def finish(self) -> list[Batch]:
         """The last, partly filled batch, if there is one."""
@@ -70,18 +78,17 @@ class Packer:
             self._parts.append(part)
             self._body.add(part)
             return
-        fresh = last_of_each_key(part)
-        doubled = self._keys.keys() & set(part.keys)
-        self._superseded += part.count - sum(p.count for p in fresh) + len(doubled)
-        if doubled:
+        if doubled := self._keys.keys() & set(part.keys):
             self._drop(doubled)
+        self._dropped += superseded_in(part)
         self._keys.update(dict.fromkeys(part.keys))
-        for piece in fresh:
+        for piece in last_of_each_key(part):
             self._parts.append(piece)
             self._body.add(piece)
 
     def _drop(self, keys: set[str]) -> None:
         """Take the records with these keys out of the open body."""
+        self._dropped += [piece for part in self._parts for piece in with_keys(part, keys)]
         kept = [piece for part in self._parts for piece in without_keys(part, keys)]
         self._parts = kept
         self._body = self._envelope.open()
@@ -90,7 +97,7 @@ class Packer:
 
     def _seal(self) -> Batch:
         self._number += 1
-        batch = _sealed(self._envelope, self._number, self._parts, self._superseded)
+        batch = _sealed(self._envelope, self._number, self._parts, self._dropped)
         batch = replace(batch, spans=tuple(self._spans))
         self._reset()
         return batch
@@ -108,7 +115,7 @@ def _join(spans: list[Span], part: Slice) -> None:
 def halves(batch: Batch, envelope: Envelope) -> tuple[Batch, Batch]:
     """A batch of two records or more as two, in order, with the same number.
 
-    What it superseded goes to the first half's account.
+    What was superseded goes with the record that superseded it.
     """
     left: list[Slice] = []
     right: list[Slice] = []
@@ -118,13 +125,23 @@ def halves(batch: Batch, envelope: Envelope) -> tuple[Batch, Batch]:
         wanted -= head.count
         left += [head] if head.count else []
         right += [rest] if rest.count else []
+    keys = {key for part in left for key in part.keys or ()}
+    low = [piece for part in batch.dropped for piece in with_keys(part, keys)]
+    high = [piece for part in batch.dropped for piece in without_keys(part, keys)]
     return (
-        _sealed(envelope, batch.number, left, batch.superseded),
-        _sealed(envelope, batch.number, right, 0),
+        _sealed(envelope, batch.number, left, low),
+        _sealed(envelope, batch.number, right, high),
     )
 
 
-def _sealed(envelope: Envelope, number: int, parts: list[Slice], superseded: int) -> Batch:
+def earlier(batch: Batch, envelope: Envelope) -> Batch:
+    """The last record that this batch's only one superseded, as a batch of its own."""
+    *others, last = batch.dropped
+    rest, record = split(last, last.count - 1)
+    return _sealed(envelope, batch.number, [record], [*others, *([rest] if rest.count else [])])
+
+
+def _sealed(envelope: Envelope, number: int, parts: list[Slice], dropped: list[Slice]) -> Batch:
     body = envelope.open()
     for part in parts:
         body.add(part)
@@ -137,5 +154,5 @@ def _sealed(envelope: Envelope, number: int, parts: list[Slice], superseded: int
         spans=spans_of(parts),
         slices=tuple(parts),
         keys=frozenset(key for part in parts for key in part.keys or ()),
-        superseded=superseded,
+        dropped=tuple(dropped),
     )

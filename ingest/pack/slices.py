@@ -7,7 +7,7 @@ over a part of the buffer. Python runs per record only where a key really stands
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from ingest.model import Slice
@@ -88,14 +88,28 @@ def last_of_each_key(part: Slice) -> list[Slice]:
     return _runs(part, [last[key] == place for place, key in enumerate(keys)])
 
 
-def without_keys(part: Slice, keys: set[str]) -> list[Slice]:
+def superseded_in(part: Slice) -> list[Slice]:
+    """The records whose key stands again behind them in `part`, as runs of records."""
+    keys = part.keys or ()
+    if len(set(keys)) == len(keys):
+        return []
+    last = {key: place for place, key in enumerate(keys)}
+    return _runs(part, [last[key] != place for place, key in enumerate(keys)])
+
+
+def without_keys(part: Slice, keys: Collection[str]) -> list[Slice]:
     """`part` without the records of these keys, as runs of records."""
-    if keys.isdisjoint(part.keys or ()):
-        return [part]
     return _runs(part, [key not in keys for key in part.keys or ()])
 
 
+def with_keys(part: Slice, keys: Collection[str]) -> list[Slice]:
+    """The records of `part` that have one of these keys, as runs of records."""
+    return _runs(part, [key in keys for key in part.keys or ()])
+
+
 def _runs(part: Slice, keep: Sequence[bool]) -> list[Slice]:
+    if all(keep):
+        return [part] if part.count else []
     runs: list[Slice] = []
     place = 0
     while place < len(keep):

@@ -62,33 +62,34 @@ def guess_types(
 ) -> dict[str, FieldType]:
     """The types of the source columns in `wanted` (a CSV), or of every key (NDJSON).
 
-    `sample` is the first blocks, of one layout; no more is kept of each than the wanted columns.
+    `sample` is the first blocks, of one layout; they are read one by one and nothing is kept.
     """
     layout = sample[0].layout
     if layout.format == "ndjson":
         return _guess_keys(sample, job)
     places = {source: layout.columns.index(source) for source in wanted if source in layout.columns}
-    kept = [f"c{place}" for place in places.values()]
-    frame = pl.concat([read_csv(block).frame.select(kept) for block in sample])
-    guesses = {}
-    for source, place in places.items():
-        settings = job.fields.get(wanted[source])
-        nulls = settings.nulls if settings and settings.nulls is not None else job.source.nulls
-        guesses[source] = guess_type(frame.get_column(f"c{place}"), nulls)
-    return guesses
+    guesses = {source: ColumnGuess(_nulls(wanted[source], job)) for source in places}
+    for block in sample if places else ():
+        frame = read_csv(block).frame
+        for source, place in places.items():
+            guesses[source].look(frame.to_series(place))
+    return {source: guess.type for source, guess in guesses.items()}
+
+
+def _nulls(name: str, job: Job) -> tuple[str, ...]:
+    settings = job.fields.get(name)
+    return settings.nulls if settings and settings.nulls is not None else job.source.nulls
 
 
 def _guess_keys(sample: Sequence[Block], job: Job) -> dict[str, FieldType]:
-    records = [
-        record for block in sample for record in read_records(split_lines(block.data).texts)[0]
-    ]
     typed = {f.from_ or name for name, f in job.fields.items() if f.type is not None}
     tokens: dict[str, set[FieldType]] = {}
-    for record in records:
-        for key, raw in record.items():
-            kind = _kind_of(bytes(raw))
-            if kind is not None and key not in typed:
-                tokens.setdefault(key, set()).add(kind)
+    for block in sample:
+        for record in read_records(split_lines(block.data).texts)[0]:
+            for key, raw in record.items():
+                kind = _kind_of(bytes(raw))
+                if kind is not None and key not in typed:
+                    tokens.setdefault(key, set()).add(kind)
     return {key: _common(kinds) for key, kinds in tokens.items()}
 
 
@@ -116,11 +117,37 @@ def _common(kinds: set[FieldType]) -> FieldType:
 
 def guess_type(texts: pl.Series, nulls: Sequence[str]) -> FieldType:
     """The type of a column of texts."""
-    values = texts.filter(~texts.is_in(list(nulls))).drop_nulls()
-    if not len(values):
-        return "string"
-    for guess in GUESSES:
-        if guess.holds(values.head(HEAD_ROWS)) and guess.holds(values):
-            return guess.kind
-    longest = int(values.str.len_chars().max() or 0)  # type: ignore[arg-type] # a count
-    return "text" if longest > LONG_TEXT or values.str.contains("\n").any() else "string"
+    guess = ColumnGuess(tuple(nulls))
+    guess.look(texts)
+    return guess.type
+
+
+class ColumnGuess:
+    """The type of a column that is seen part by part. `nulls` are the words for null."""
+
+    def __init__(self, nulls: tuple[str, ...]) -> None:
+        self._nulls = list(nulls)
+        self._possible: tuple[_Guess, ...] = GUESSES
+        self._seen = self._long = False
+
+    def look(self, texts: pl.Series) -> None:
+        """Take one more part into account."""
+        values = texts.filter(~texts.is_in(self._nulls)).drop_nulls()
+        if not len(values):
+            return
+        self._seen = True
+        self._possible = tuple(
+            guess
+            for guess in self._possible
+            if guess.holds(values.head(HEAD_ROWS)) and guess.holds(values)
+        )
+        if not self._possible and not self._long:
+            longest = int(values.str.len_chars().max() or 0)  # type: ignore[arg-type] # a count
+            self._long = longest > LONG_TEXT or bool(values.str.contains("\n").any())
+
+    @property
+    def type(self) -> FieldType:
+        """What all parts together say."""
+        if self._seen and self._possible:
+            return self._possible[0].kind
+        return "text" if self._long else "string"

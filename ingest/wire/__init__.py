@@ -7,6 +7,7 @@ services' words made safe). No other package imports httpx.
 
 from __future__ import annotations
 
+from ingest.wire import lean_httpx  # noqa: F401 - first: what it does, it does when imported
 from ingest.wire.address import Address, parse_base_url, path_segment
 from ingest.wire.classify import Failure, FailureKind, Reply, classify, classify_failure
 from ingest.wire.client import Answer, CallError, Wire

@@ -6,16 +6,8 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from ingest.model import (
-    Batch,
-    FileInfo,
-    Limits,
-    Slice,
-)
-from ingest.pack import (
-    MemoryEnvelope,
-    Packer,
-)
+from ingest.model import Batch, FileInfo, Limits, Slice
+from ingest.pack import MemoryEnvelope, Packer
 
 FILES = tuple(FileInfo(index, f"f{index}.csv") for index in range(5))
 RECORD = st.binary(max_size=12).map(lambda b: b.replace(b"\n", b""))

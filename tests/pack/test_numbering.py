@@ -7,21 +7,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from ingest.model import (
-    Block,
-    Layout,
-    Reject,
-    Segment,
-    Shaped,
-    ShapedSegment,
-)
-from ingest.pack import (
-    Numbering,
-)
-from tests.pack.helpers import (
-    FILES,
-    runs,
-)
+from ingest.model import Block, Layout, Reject, Segment, Shaped, ShapedSegment
+from ingest.pack import Numbering
+from tests.pack.helpers import FILES, runs
 
 
 @dataclass(frozen=True)

@@ -8,24 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.model import (
-    Slice,
-)
-from ingest.pack import (
-    last_of_each_key,
-    leading_records,
-    record_border,
-    split,
-    without_keys,
-)
-from tests.pack.helpers import (
-    RECORD,
-    numbers_in,
-    records_in,
-    runs,
-    slice_of,
-    slices,
-)
+from ingest.model import Slice
+from ingest.pack import last_of_each_key, leading_records, record_border, split, without_keys
+from tests.pack.helpers import RECORD, numbers_in, records_in, runs, slice_of, slices
 
 
 @given(st.lists(RECORD, max_size=60), st.integers(-2, 200), st.sampled_from([b"\n", b",\n"]))
