@@ -38,6 +38,7 @@ from ingest.rejects import RejectFile, RejectLimit
 from ingest.shape.csv_shape import CsvShaper
 from ingest.shape.json_shape import JsonShaper
 from ingest.sources.files import FileSource
+from ingest.sources.lines import LineCountingSource
 from ingest.state import RunDir, StateDir
 from ingest.targets.avalanchio import (
     LIMITS,
@@ -232,8 +233,9 @@ class _Run:
         envelope = self.target.envelope
         kind = JsonShaper if meant.format == "ndjson" else CsvShaper
         job = self.job
+        asks_line = any(f.pseudo == "@line" for p in meant.plans.values() for f in p.fields)
         parts = Parts(
-            source=self.source,
+            source=LineCountingSource(self.source) if asks_line else self.source,
             shaper=kind(meant.plans, envelope.record_end, envelope.largest_record),
             target=self.target,
             rejects=rejects,

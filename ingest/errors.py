@@ -44,7 +44,7 @@ class TargetError(IngestError):
     kind = "target"
 
 
-class JobHeld(IngestError):
+class JobHeld(IngestError):  # noqa: N818 - it says what happened
     """Another run holds this job."""
 
     exit_code = 5
@@ -52,7 +52,7 @@ class JobHeld(IngestError):
     kind = "held"
 
 
-class StoppedByService(IngestError):
+class StoppedByService(IngestError):  # noqa: N818 - it says what happened
     """The service does not serve us now (token, quota, an outage beyond the budget): run again."""
 
     exit_code = 7
@@ -60,14 +60,14 @@ class StoppedByService(IngestError):
     kind = "stopped_by_service"
 
 
-class RejectLimitPassed(IngestError):
+class RejectLimitPassed(IngestError):  # noqa: N818 - it says what happened
     """More records were rejected than `[rejects]` allows."""
 
     exit_code = 4
     kind = "reject_limit"
 
 
-class Trouble(Exception):
+class Trouble(Exception):  # noqa: N818 - it says what happened
     """One attempt to send one batch did not end in acceptance.
 
     `message` holds the service's words or the failure's; `status` the HTTP status if there was an

@@ -17,7 +17,7 @@ from ingest.model import Block, Column, Format, Layout, Schema
 from ingest.protocols import TableWish, Target
 from ingest.shape import sql
 from ingest.shape.infer import guess_types
-from ingest.shape.plan import FieldPlan, Meeting, ShapePlan, make_plan, untyped_columns
+from ingest.shape.plan import Meeting, ShapePlan, make_plan, untyped_columns
 
 FLAGS = ("required", "unique", "indexed")
 Note = Callable[[str], None]
@@ -82,8 +82,8 @@ async def meet(
         conflicts.update(dict.fromkeys(f"{text} (in {file})" for text in found))
     if conflicts:
         raise SettingsError("\n".join(conflicts))
-    _check_sql(next(iter(plans.values()), None))
-    wish = _wish(job, plans.values(), guessed, types)
+    made = _check_sql(next(iter(plans.values()), None))
+    wish = _wish(job, plans.values(), guessed | made, types)
     schema = await target.ensure(wish) if job.target.create else live
     assert schema is not None
     return Meant(prepared.format, plans, schema)
@@ -104,12 +104,18 @@ def _guessed(
     return guessed
 
 
-def _check_sql(plan: ShapePlan | None) -> None:
-    types: dict[str, str | None] = {}
+def _check_sql(plan: ShapePlan | None) -> dict[str, FieldType]:
+    """Refuse what is no row-wise SQL; the types that the fields made by it have."""
+    types: dict[str, FieldType | None] = {}
+    made: dict[str, FieldType] = {}
     for field in plan.fields if plan else ():
-        if field.sql is not None:
-            sql.check(field.name, field.sql, types)
         types[field.name] = field.type
+        if field.sql is not None:
+            before = {name: kind for name, kind in types.items() if name != field.name}
+            found = sql.check(field.name, field.sql, before)
+            made[field.name] = field.type or found
+            types[field.name] = made[field.name]
+    return made
 
 
 def _wish(
@@ -123,17 +129,18 @@ def _wish(
     for plan in plans:
         for field in plan.fields:
             settings = job.fields.get(field.name, FieldSettings())
-            columns.setdefault(field.name, _column(field, settings, types))
+            known = field.type or guessed.get(field.name, "string")
+            columns.setdefault(field.name, _column(field.name, known, settings, types))
         if plan.rest:
-            for name, kind in guessed.items():
-                columns.setdefault(name, Column(name, types.column_type(kind)))
+            read = {field.column for field in plan.fields}
+            for name in sorted(guessed.keys() - read):
+                columns.setdefault(name, Column(name, types.column_type(guessed[name])))
     columns.pop("id", None)  # every table has it
     return TableWish(job.target.table, dict(job.table), tuple(columns.values()))
 
 
-def _column(field: FieldPlan, settings: FieldSettings, types: ServiceTypes) -> Column:
+def _column(name: str, known: FieldType, settings: FieldSettings, types: ServiceTypes) -> Column:
     properties = {k: v for k, v in settings.column.items() if k not in (*FLAGS, "type")}
     flags = {flag: bool(settings.column.get(flag, False)) for flag in FLAGS}
-    named = settings.target_type or settings.column.get("type")
-    kind = named or types.column_type(field.type or "string")
-    return Column(field.name, kind, properties=properties, **flags)
+    kind = settings.target_type or settings.column.get("type") or types.column_type(known)
+    return Column(name, kind, properties=properties, **flags)

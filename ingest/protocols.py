@@ -112,7 +112,7 @@ class Envelope(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TableWish:
-    """The table a job wants: its name, properties passed through, columns in the service's words."""
+    """The table a job wants: name, properties passed through, columns in the service's words."""
 
     name: str
     properties: dict[str, Any]

@@ -158,3 +158,32 @@ async def test_keys_of_json_become_columns():
         ("c", "Text"),
         ("d", "Json"),
     ]
+
+
+async def test_fields_made_by_sql_have_the_type_of_their_result():
+    """A number that SQL makes gets a column for numbers; what `type` says goes first."""
+    fields = {
+        "n": {"type": "integer"},
+        "day": {},
+        "zip": {},
+        "half": {"sql": "n / 2.0"},
+        "label": {"sql": "upper(zip)"},
+        "whole": {"sql": "n * 2", "type": "string"},
+    }
+    target = Table(None)
+    await settle(job_with(fields, create=True), Input(sample=[csv_sample("x,1,a\n")]), target)
+    made = {c.name: c.type for c in target.wishes[0].columns}
+    assert (made["half"], made["label"], made["whole"]) == ("Double", "Text", "Text")
+
+
+async def test_a_key_that_a_field_renames_gets_no_column_of_its_own():
+    """NDJSON: `b = { from = "a" }` makes the column b, not a."""
+    layout, data = Layout("ndjson"), b'{"a": 1, "c": 2}\n'
+    sample = Block(0, data, layout, (Segment(FileInfo(0, "a"), 0, len(data), 0),))
+    target = Table(None)
+    job = job_with({"b": {"from": "a"}}, create=True)
+    await settle(job, Input("ndjson", {layout: "a"}, [sample]), target)
+    assert [(c.name, c.type) for c in target.wishes[0].columns] == [
+        ("b", "Bigint"),
+        ("c", "Bigint"),
+    ]

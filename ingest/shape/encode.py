@@ -42,7 +42,7 @@ class BadCell:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Lines of the good rows, in order; `rows` are their numbers in the frame, None if all are good.
+    """Lines of the good rows, in order; `rows` are their numbers in the frame, None if all are.
 
     `bad` holds the first trouble of each bad row, by row. `keys` is the upsert key of each line.
     """

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from ingest.errors import SettingsError
+from ingest.job import FieldType
 from ingest.shape.sql_tree import strangers, widened
 from ingest.shape.values import INT64_MAX, INT64_MIN, BadValue, quoted
 
@@ -26,11 +27,21 @@ SAMPLES: Mapping[str, Sequence[object]] = {
     "boolean": (True, None, False, True, True),
 }
 TEXTS = ("b", "a", "ab", None, "b")
+_FIELD_TYPES: Sequence[tuple[type[pl.DataType], FieldType]] = (
+    (pl.Boolean, "boolean"),
+    (pl.String, "string"),
+    (pl.Null, "string"),
+    (pl.Date, "date"),
+    (pl.Datetime, "timestamp"),
+)
 _HINT = "a field's SQL is one expression over the fields of the same record, like upper(symbol)"
 
 
-def check(name: str, sql: str, types: Mapping[str, str | None]) -> None:
-    """Refuse an expression that is no row-wise one over the fields in `types` (name to type)."""
+def check(name: str, sql: str, types: Mapping[str, str | None]) -> FieldType:
+    """The type of what the expression gives. `types` are the fields before it, by name.
+
+    Raises SettingsError for whatever is no row-wise expression over them.
+    """
     where = f"fields.{name}.sql"
     try:
         expression = pl.sql_expr(sql)
@@ -39,9 +50,8 @@ def check(name: str, sql: str, types: Mapping[str, str | None]) -> None:
     except Exception as exc:  # Polars raises many kinds; each means: not this SQL
         raise SettingsError(f"{where}: {_first_line(exc)}", _HINT) from exc
     if unknown:
-        raise SettingsError(
-            f"{where}: {unknown[0]} is not known to look at the same record only", _HINT
-        )
+        may = f"{where}: the result may depend on other rows ({unknown[0]})"
+        raise SettingsError(may, _HINT)
     missing = sorted(set(expression.meta.root_names()) - set(types))
     if missing:
         raise SettingsError(
@@ -52,11 +62,13 @@ def check(name: str, sql: str, types: Mapping[str, str | None]) -> None:
     if not _is_row_wise(expression, sample):
         raise SettingsError(f"{where}: the result depends on other rows", _HINT)
     kind = _result_type(sample, expression, where)
-    if not _is_json(kind):
+    given = _field_type(kind)
+    if given is None:
         raise SettingsError(
             f"{where}: the result is of type {kind}, for which there is no field type",
             "cast it, for example: cast(... as varchar)",
         )
+    return given
 
 
 def _sample(types: Mapping[str, str | None]) -> pl.DataFrame:
@@ -99,9 +111,13 @@ def _result_type(sample: pl.DataFrame, expression: pl.Expr, where: str) -> pl.Da
         raise SettingsError(f"{where}: {_first_line(exc)}", _HINT) from exc
 
 
-def _is_json(kind: pl.DataType) -> bool:
-    simple = (pl.Boolean, pl.String, pl.Date, pl.Datetime, pl.Null)
-    return kind.is_numeric() or any(kind == one for one in simple)
+def _field_type(kind: pl.DataType) -> FieldType | None:
+    """Our type for one of Polars', None for those that have no JSON."""
+    if kind.is_integer():
+        return "integer"
+    if kind.is_numeric():
+        return "decimal"
+    return next((ours for theirs, ours in _FIELD_TYPES if kind == theirs), None)
 
 
 def _first_line(exc: BaseException) -> str:

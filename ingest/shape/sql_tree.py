@@ -1,4 +1,4 @@
-"""What a SQL expression is made of: whether it looks at one row only, and wide enough integers. Pure.
+"""What a SQL expression is made of: does it look at one row only, are its integers wide? Pure.
 
 A result that depends on other rows would depend on where a block happens to end. Polars' own
 `meta.is_row_separable` says yes to `count(*)`, `sum(n)` and `row_number() over ()`, and trying an
@@ -60,6 +60,14 @@ COUNTS = frozenset(
 INTEGERS = [{"Literal": f"{sign}Int{bits}"} for sign in ("", "U") for bits in (8, 16, 32, 64)]
 COMBINING = frozenset({"Binary", "Coalesce", "MaxHorizontal", "MinHorizontal", "FillNull"})
 WIDE = {"Literal": "Int128"}
+PLACES: dict[str, tuple[Any, ...]] = {  # where a node has the nodes below it
+    "Column": (),
+    "Literal": (),
+    "Alias": (0,),
+    "Cast": ("expr",),
+    "BinaryExpr": ("left", "right"),
+    "Ternary": ("predicate", "truthy", "falsy"),
+}
 
 
 def strangers(expression: pl.Expr) -> list[str]:
@@ -93,20 +101,9 @@ def _kind(node: Node) -> tuple[str, Node]:
 
 def _children(kind: str, inner: Node) -> list[Node] | None:
     """The nodes below this one; None for a kind that is not known."""
-    match kind:
-        case "Column" | "Literal":
-            return []
-        case "Alias":
-            return [inner[0]]
-        case "Cast":
-            return [inner["expr"]]
-        case "BinaryExpr":
-            return [inner["left"], inner["right"]]
-        case "Ternary":
-            return [inner["predicate"], inner["truthy"], inner["falsy"]]
-        case "Function":
-            return list(inner["input"])
-    return None
+    if kind in PLACES:
+        return [inner[place] for place in PLACES[kind]]
+    return list(inner["input"]) if kind == "Function" else None
 
 
 def _is_known(function: Node) -> bool:

@@ -1,10 +1,10 @@
 """Rules for columns of dates and timestamps: `rules`' three steps, for values of time.
 
 The reference is `times`, which asks Python's `strptime` and `zoneinfo`. The bulk step parses with
-Polars, so it keeps to what both surely read alike: formats of a few plain directives, texts that
-only one of the formats can match, years 1000 to 9999. Offsets of a time zone are always Python's:
+Polars, so it keeps to what both surely read alike: formats of a few plain directives, and texts
+that only one of the formats can match. Offsets of a time zone are always Python's:
 Polars brings a time zone table of its own, which may be of another year and knows no clock change
-after 2100.
+after 2100. An expression that stands twice in another is computed twice, so none does needlessly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PLAIN_DATE = (
     r"[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
     r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 )
-ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+ISO_DATE = f"^{times.YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
 PLAIN_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
 PLAIN_OFFSET = r"(?:Z|[+-](?:0[0-9]|1[0-9]|2[0-3]):[0-5][0-9])?"
 DAY_PARTS = (frozenset("Ymd"), frozenset("Ybd"))
@@ -111,14 +111,12 @@ def _only_one(text: pl.Expr, patterns: Sequence[str]) -> pl.Expr:
 
 
 def _parsed(text: pl.Expr, pattern: str, form: str, kind: type[pl.Date] | pl.Datetime) -> pl.Expr:
-    """The texts read by one format, null where they aren't of its form. Years from 1000 on, since
-    the two libraries spell earlier ones differently."""
-    parsed = pl.when(text.str.contains(pattern)).then(text).str.strptime(kind, form, strict=False)
-    return pl.when(parsed.dt.year() >= 1000).then(parsed)
+    """The texts read by one format, null where they aren't of its form."""
+    return pl.when(text.str.contains(pattern)).then(text).str.strptime(kind, form, strict=False)
 
 
 def _in_utc(local: pl.Expr, zone: str) -> pl.Expr:
-    """Local times in UTC; null on days with a clock change, and outside of the years."""
+    """Local times in UTC; null on days with a clock change, and at the ends of the calendar."""
 
     def offsets(days: pl.Series) -> pl.Series:
         unique = days.unique().drop_nulls()
@@ -127,19 +125,17 @@ def _in_utc(local: pl.Expr, zone: str) -> pl.Expr:
         return days.replace_strict(unique, known, default=None, return_dtype=pl.Int32)
 
     offset_s = local.dt.date().map_batches(offsets, return_dtype=pl.Int32)
-    moment = local - pl.duration(seconds=offset_s, time_unit="us")
-    return pl.when(moment.dt.year().is_between(1000, 9999)).then(moment)
+    return local - pl.duration(seconds=offset_s, time_unit="us")
 
 
 @functools.lru_cache(maxsize=CACHED_DAYS)
 def day_offset_s(zone: str, day: date) -> int | None:
-    """Seconds that local time is ahead of UTC all through this day; None if that changes."""
-    there = ZoneInfo(zone)
-    try:
-        start = datetime(day.year, day.month, day.day, tzinfo=there)
-        found = {(start + timedelta(hours=hour)).utcoffset() for hour in range(25)}
-    except OverflowError:
+    """Seconds that local time is ahead of UTC all through this day; None if that changes, or if
+    the day is one of the calendar's ends, whose times may have no UTC."""
+    if not date.min + timedelta(days=1) < day < date.max - timedelta(days=1):
         return None
+    start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
+    found = {(start + timedelta(hours=hour)).utcoffset() for hour in range(25)}
     offset = found.pop()
     return int(offset.total_seconds()) if not found and offset is not None else None
 

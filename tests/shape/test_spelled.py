@@ -70,9 +70,7 @@ NOISE = st.tuples(*[numbers_and_noise()] * 4)
     st.sampled_from(",;\t|-"),
     st.sampled_from(["\n", "\r\n"]),
 )
-def test_known_spellings_change_nothing(
-    rows: list[tuple[str, ...]], delimiter: str, end: str
-):
+def test_known_spellings_change_nothing(rows: list[tuple[str, ...]], delimiter: str, end: str):
     """Shaping with the block's pattern and without it give the same records and rejects."""
     text = "".join(delimiter.join(row) + end for row in rows)
     for block in blocks_of(text, Dialect(delimiter)):

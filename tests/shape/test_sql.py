@@ -97,6 +97,8 @@ def test_row_wise_expressions(expression: str, wanted: list[Any]) -> None:
             [20241231, None, 9990102],
         ),
         ("length(s) - 10", [-8, None, -7]),
+        ('length("a b") - length(s)', [-1, None, -2]),
+        ("extract(month from d) * extract(day from d)", [372, None, 2]),
         ("-length(s)", [-2, None, -3]),
         ("cast(n as smallint) * 100000", [700_000, None, -300_000]),
         ('cast("a b" as int) * 3000000000', [3_000_000_000, None, 6_000_000_000]),
@@ -212,6 +214,26 @@ def test_the_first_field_has_none_before_it() -> None:
     with pytest.raises(SettingsError) as caught:
         sql.check("f", "n", {})
     assert "give it fields first" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind"),
+    [
+        ("n + 1", "integer"),
+        ("length(s)", "integer"),
+        ("n / 2", "decimal"),
+        ("n * 1.5", "decimal"),
+        ("upper(s)", "string"),
+        ("null", "string"),
+        ("n > 1", "boolean"),
+        ("d + interval '1 day'", "date"),
+        ("t", "timestamp"),
+        ("cast(raw as int) + 1", "integer"),
+    ],
+)
+def test_the_type_of_the_result(expression: str, kind: str) -> None:
+    """For the column that is to take it, whatever the values."""
+    assert sql.check("f", expression, TYPES) == kind
 
 
 @pytest.mark.parametrize(
