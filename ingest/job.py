@@ -59,7 +59,7 @@ class SourceSettings(Settings):
     skip_rows: Annotated[int, Field(ge=0)] = 0
     rest: Literal["keep", "drop"] = "keep"
     max_record_bytes: Annotated[int, Field(ge=1024)] = 16 * MEBIBYTE
-    block_bytes: Annotated[int, Field(ge=1, le=64 * MEBIBYTE)] = MEBIBYTE
+    block_bytes: Annotated[int, Field(ge=1, le=64 * MEBIBYTE)] = 2 * MEBIBYTE
 
     @field_validator("paths", "nulls", "columns", mode="before")
     @classmethod

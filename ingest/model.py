@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Format = Literal["csv", "ndjson"]
+MARK_EVERY = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +160,10 @@ class Slice:
 
     `buffer[start:end]` holds `count` records. They are the records `first` to `last` of the file,
     without those numbered in `rejected` (sorted). `keys`, in an upsert, is one text a record.
-    `source` is the segment's own bytes, kept so that a record refused later can be shown as it
-    came.
+    `origin` leads back to the source's bytes, so that a record refused later is shown as it came.
+
+    `index` is the place of its first record among all of the buffer's, and `marks` says where in
+    the buffer every `MARK_EVERY`th of them ends: a record is found without counting to it.
     """
 
     file: FileInfo
@@ -173,6 +176,8 @@ class Slice:
     rejected: tuple[int, ...] = ()
     keys: tuple[str, ...] | None = None
     origin: Origin | None = None
+    index: int = 0
+    marks: tuple[int, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -226,11 +231,15 @@ class ShapedSegment:
 
 @dataclass(frozen=True, slots=True)
 class Shaped:
-    """A block after shaping: one encoded buffer, and what each segment has of it, in order."""
+    """A block after shaping: one encoded buffer, and what each segment has of it, in order.
+
+    `marks` are the ends of every `MARK_EVERY`th record in the buffer; without them it is counted.
+    """
 
     block: Block
     buffer: bytes
     segments: tuple[ShapedSegment, ...]
+    marks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

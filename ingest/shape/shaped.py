@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 import polars as pl
 
-from ingest.model import Block, FileInfo, Place, Reject, Segment, Shaped, ShapedSegment
+from ingest.model import MARK_EVERY, Block, FileInfo, Place, Reject, Segment, Shaped, ShapedSegment
 from ingest.shape.encode import BadCell, Encoded, to_buffer
 from ingest.shape.plan import ShapePlan
 
@@ -44,7 +44,9 @@ def put_together(
     bad = _bad_by_segment(encoded.bad, borders)
     counts = [s.rows - len(cells) for s, cells in zip(segments, bad, strict=True)]
     line_borders = list(accumulate(counts, initial=0))
-    offsets = _offsets(encoded.lines, line_borders, len(record_end), len(buffer))
+    ends = _ends(encoded.lines, len(record_end))
+    offsets = [0 if border == 0 else int(ends[border - 1]) for border in line_borders]
+    marks = tuple(ends.gather_every(MARK_EVERY, MARK_EVERY - 1))
     keys = encoded.keys
     shaped = []
     for index, (part, cells) in enumerate(zip(segments, bad, strict=True)):
@@ -61,7 +63,7 @@ def put_together(
                 keys=None if keys is None else keys[start:end],
             )
         )
-    return Shaped(block, buffer, tuple(shaped))
+    return Shaped(block, buffer, tuple(shaped), marks)
 
 
 def _bad_by_segment(bad: Sequence[BadCell], borders: Sequence[int]) -> list[list[BadCell]]:
@@ -74,12 +76,9 @@ def _bad_by_segment(bad: Sequence[BadCell], borders: Sequence[int]) -> list[list
     return groups
 
 
-def _offsets(lines: pl.Series, borders: Sequence[int], end_bytes: int, total: int) -> list[int]:
-    """Where in the buffer each segment's lines begin, and the end of the last."""
-    if len(borders) <= 2:
-        return [0, total]
-    ends = (lines.str.len_bytes().cast(pl.Int64) + end_bytes).cum_sum()
-    return [0 if b == 0 else int(ends[b - 1]) for b in borders]
+def _ends(lines: pl.Series, end_bytes: int) -> pl.Series:
+    """Where in the buffer each line ends, its end included."""
+    return (lines.str.len_bytes().cast(pl.Int64) + end_bytes).cum_sum()
 
 
 def reject_of(file: FileInfo, cell: BadCell, place: Place) -> Reject:

@@ -79,3 +79,17 @@ def test_runs_without_some_records(parts: list[Slice], keys: set[str]) -> None:
         latest = {key: n for key, n, _ in pairs}
         kept = [(n, r) for key, n, r in pairs if latest[key] == n]
         assert runs(last_of_each_key(part)) == kept
+
+
+@given(st.lists(RECORD, min_size=1, max_size=40), st.data())
+@settings(max_examples=200)
+def test_marks_change_nothing(records: list[bytes], data: st.DataObject) -> None:
+    """With marks and without, whole or as what is left of a slice: the same borders and counts."""
+    part = slice_of(records)
+    cut = data.draw(st.integers(0, len(records) - 1))
+    marked = split(part, cut)[1]
+    bare = replace(marked, marks=())
+    for count in range(marked.count + 1):
+        assert record_border(marked, count) == record_border(bare, count)
+    for size in range(-1, marked.size_bytes + 2):
+        assert leading_records(marked, size) == leading_records(bare, size)
