@@ -296,7 +296,7 @@ def refused_records(shaper: Shaper, part: Slice, words: str) -> list[Reject]:
     gone = set(part.rejected)
     numbers = [n for n in range(part.first, part.last + 1) if n not in gone]
     base = origin.first_record - 1
-    places = shaper.locate(origin.block, origin.segment, [n - base for n in numbers])
+    places = shaper.locate(origin.kept.restored(), origin.segment, [n - base for n in numbers])
     empty = Reject(part.file.shown, 0, 0, 0, "send", "refused_by_service", words, b"")
     return [
         replace(

@@ -182,8 +182,9 @@ class TargetSettings(Settings):
 class LimitSettings(Settings):
     """`[limits]`: these may only lower what the target allows.
 
-    Peak memory is about: 100 MB for the interpreter and its libraries, plus `block_bytes` x 8 for
-    every block under way (twice the shaping threads and two), plus what `in_flight` bodies hold.
+    Peak memory is about: 105 MB for the interpreter and its libraries, 45 times `block_bytes` for
+    the shaping threads and what waits between them, and `in_flight` + 2 bodies. (`block_bytes` is
+    2 MiB, or 512 KiB where records are so large that bodies are full by bytes.)
     """
 
     records: Annotated[int, Field(ge=1)] = 10_000

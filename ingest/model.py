@@ -19,7 +19,7 @@ import enum
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 Format = Literal["csv", "ndjson"]
 MARK_EVERY = 256
@@ -190,11 +190,22 @@ class Slice:
         return memoryview(self.buffer)[self.start : self.end]
 
 
+class Restorable(Protocol):
+    """What can give a block back (`kept.Kept`)."""
+
+    def restored(self) -> Block:
+        """The block, with its bytes."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a slice's records came from: the block, the segment in it, and the segment's bases."""
+    """Where a slice's records came from: the block, the segment in it, and the segment's bases.
 
-    block: Block
+    `kept` gives the block back, with its bytes.
+    """
+
+    kept: Restorable
     segment: int
     first_record: int
     first_line: int
@@ -239,6 +250,7 @@ class Shaped:
     block: Block
     buffer: bytes
     segments: tuple[ShapedSegment, ...]
+    kept: Restorable
     marks: tuple[int, ...] = ()
 
 

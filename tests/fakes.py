@@ -14,6 +14,7 @@ import anyio
 import anyio.lowlevel
 
 from ingest.errors import SourceError, Trouble
+from ingest.kept import Kept
 from ingest.model import (
     Batch,
     Block,
@@ -108,9 +109,8 @@ class LineShaper:
             if line.startswith("!")
         )
         keys = tuple(line.partition("=")[0] for line in good) if self.keyed else None
-        return Shaped(
-            one, buffer, (ShapedSegment(0, len(buffer), len(lines), len(lines), rejects, keys),)
-        )
+        segment = ShapedSegment(0, len(buffer), len(lines), len(lines), rejects, keys)
+        return Shaped(one, buffer, (segment,), Kept(one))
 
     def locate(self, one: Block, segment: int, records: Sequence[int]) -> Sequence[Place]:
         lines = one.data.decode().splitlines()

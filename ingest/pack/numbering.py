@@ -71,7 +71,7 @@ class Numbering:
             last=base + segment.records,
             rejected=tuple(base + r.record for r in segment.rejects),
             keys=segment.keys,
-            origin=Origin(shaped.block, index, base + 1, first_line),
+            origin=Origin(shaped.kept, index, base + 1, first_line),
             index=self._index,
             marks=shaped.marks,
         )

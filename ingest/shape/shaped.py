@@ -13,6 +13,7 @@ from pathlib import PurePath
 
 import polars as pl
 
+from ingest.kept import keep
 from ingest.model import MARK_EVERY, Block, FileInfo, Place, Reject, Segment, Shaped, ShapedSegment
 from ingest.shape.encode import BadCell, Encoded, to_buffer
 from ingest.shape.plan import ShapePlan
@@ -63,7 +64,8 @@ def put_together(
                 keys=None if keys is None else keys[start:end],
             )
         )
-    return Shaped(block, buffer, tuple(shaped), marks)
+    kept = keep(block, sum(part.records for part in segments))
+    return Shaped(block, buffer, tuple(shaped), kept, marks)
 
 
 def _bad_by_segment(bad: Sequence[BadCell], borders: Sequence[int]) -> list[list[BadCell]]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
@@ -23,6 +23,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from ingest.job import SourceSettings
+from ingest.kept import LARGE_RECORD_BYTES
 from ingest.model import Block, FileInfo, Format, Layout
 from ingest.sources.ahead import ReadAhead
 from ingest.sources.discover import Discovery, discover
@@ -34,6 +35,7 @@ from ingest.sources.preparing import Preparing
 from ingest.sources.reader import Reader, Unit
 from ingest.sources.whole import Reading
 
+LARGE_BLOCK_BYTES = 512 * 1024  # a quarter of the default: 50 MB less at the peak
 SAMPLE_BYTES = 8 * 1024 * 1024
 
 
@@ -160,6 +162,9 @@ class FileSource:
         lead = await preparing.lead()
         layouts = await preparing.survey(lead)
         sample = await preparing.sample(lead, sample_bytes) if sample_bytes else ()
+        if "block_bytes" not in self._settings.model_fields_set and has_large_records(sample):
+            self._settings = self._settings.model_copy(update={"block_bytes": LARGE_BLOCK_BYTES})
+            self._reading = replace(self._reading, settings=self._settings)
         self._reader = Reader(found, self._reading, self._held, self._note)
         return Prepared(self._format(), layouts, found.files, _total(found.files), sample)
 
@@ -180,3 +185,9 @@ async def _sealed(number: int, group: Sequence[Piece]) -> Block:
 def _total(files: Sequence[FileInfo]) -> int | None:
     sizes = [file.size_bytes for file in files]
     return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+def has_large_records(sample: Sequence[Block]) -> bool:
+    """Whether bodies of these records are full by bytes, so that many of them fill the memory."""
+    records = sum(block.data.count(b"\n") for block in sample)
+    return sum(len(block.data) for block in sample) > LARGE_RECORD_BYTES * max(records, 1)

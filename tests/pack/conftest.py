@@ -13,7 +13,7 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _close_marks() -> Iterator[None]:
     """A mark every three records, so that the short slices of these tests have some."""
     with pytest.MonkeyPatch.context() as patch:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from ingest.kept import Kept
 from ingest.model import Block, Layout, Reject, Segment, Shaped, ShapedSegment
 from ingest.pack import Numbering
 from tests.pack.helpers import FILES, runs
@@ -37,7 +38,7 @@ def shaped_of(parts: Sequence[Part], number: int = 0) -> Shaped:
         found = len(part.records)
         made.append(ShapedSegment(start, len(buffer), found, 2 * found, rejects))
     block = Block(number, b"", Layout("csv", ("v",)), tuple(segments))
-    return Shaped(block, buffer, tuple(made))
+    return Shaped(block, buffer, tuple(made), Kept(block))
 
 
 BLOCKS = (
@@ -114,7 +115,7 @@ def test_a_slice_knows_where_it_came_from() -> None:
         (0, 4, 8),
         (2, 1, 4),
     ]
-    assert all(o is not None and o.block is shaped.block for o in origins)
+    assert all(o is not None and o.kept is shaped.kept for o in origins)
 
 
 def test_keys_are_cut_with_the_limit() -> None:

@@ -12,9 +12,11 @@ import anyio
 import pytest
 
 from ingest.errors import SettingsError, SourceError
+from ingest.job import SourceSettings
 from ingest.model import Block, Layout
 from ingest.sources import opening
 from ingest.sources import reader as readers
+from ingest.sources.files import FileSource
 from tests.sources.tools import (
     fed_fifo,
     lines,
@@ -318,3 +320,17 @@ async def test_memory_is_flat(tmp_path):
     writer.join()
     assert total == 200_000_000 // len(part) * len(part)
     assert peak < 24 << 20
+
+
+@pytest.mark.parametrize(("width", "block_bytes"), [(100, 2 << 20), (2000, 1 << 19)])
+async def test_large_records_come_in_smaller_blocks(tmp_path, width, block_bytes):
+    """Blocks of 2 MiB, of half of one where records are large; what is said is what is done."""
+    (tmp_path / "a").write_bytes(b"x,y\n" + b"1,%s\n" % (b"z" * width) * (6_000_000 // width))
+    default = SourceSettings(paths=("a",))
+    smaller = SourceSettings(paths=("a",), block_bytes=1 << 18)
+    for settings, most in ((default, block_bytes), (smaller, 1 << 18)):
+        one = FileSource(settings, tmp_path, lambda note: None)
+        await one.prepare()
+        async with one.opened():
+            largest = max([len(block.data) async for block in one.blocks()])
+        assert most * 0.9 < largest <= most
