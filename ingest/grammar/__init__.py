@@ -22,7 +22,7 @@ quote that stays open every run of quotes is even, so each field opened there cl
 for it: texts of exactly n fields a record and no stray quote, which a native reader may be given.
 """
 
-from ingest.grammar.lines import LINE_END, count_lines, has_blank_line, has_comment
+from ingest.grammar.lines import LINE_END, count_lines, has_blank_line, has_comment, is_utf8
 from ingest.grammar.patterns import RUN_RECORDS, legal_run
 from ingest.grammar.records import (
     UNLIMITED,
@@ -56,6 +56,7 @@ __all__ = [
     "has_blank_line",
     "has_comment",
     "is_regular",
+    "is_utf8",
     "legal_run",
     "plain_records",
     "record_pattern",

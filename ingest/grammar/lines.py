@@ -9,6 +9,17 @@ from ingest.model import Dialect
 LINE_END = re.compile(rb"\r\n?|\n")
 
 
+def is_utf8(data: bytes) -> bool:
+    """Whether `data` is valid UTF-8."""
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def count_lines(data: bytes, start: int = 0, end: int | None = None) -> int:
     """Physical line ends in `data[start:end]`: LF, CRLF and CR are one each."""
     count = data.count(b"\n", start, end)

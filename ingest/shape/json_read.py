@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from ingest import grammar
 from ingest.shape.values import BadValue, shown
 
 Record = dict[str, msgspec.Raw]
@@ -63,7 +64,7 @@ def split_lines(data: bytes, keep: Collection[int] = ()) -> Lines:
 def read_records(texts: Sequence[bytes]) -> tuple[list[Record], dict[int, BadValue]]:
     """The records of the good lines, in order, and what is wrong with each of the others."""
     joined = b"\n".join(texts)
-    if is_utf8(joined) and _is_object_a_line(joined, len(texts)):
+    if grammar.is_utf8(joined) and _is_object_a_line(joined, len(texts)):
         try:
             records = _RECORDS.decode_lines(joined)
         except MALFORMED:
@@ -71,17 +72,6 @@ def read_records(texts: Sequence[bytes]) -> tuple[list[Record], dict[int, BadVal
         if len(records) == len(texts) and keys_are_unique(joined, records):
             return records, {}
     return _read_one_by_one(texts)
-
-
-def is_utf8(data: bytes) -> bool:
-    """Whether these bytes are text."""
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _is_object_a_line(data: bytes, lines: int) -> bool:

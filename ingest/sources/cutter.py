@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 from ingest import grammar
 from ingest.model import Form, Layout, Oversize
-from ingest.sources.forms import ended, is_regular, is_utf8, whole_characters
+from ingest.sources.forms import ended, is_regular, whole_characters
 
 _Piece = tuple[int, Form, bytes]  # its end in the buffer, its form, its bytes
 HEAD_BYTES = 64 * 1024
@@ -190,7 +190,7 @@ class CsvCutter(_Cutter):
             mixed
             or grammar.has_comment(data, self._layout.dialect)
             or (len(self._layout.columns) == 1 and grammar.has_blank_line(data))
-            or not is_utf8(data)
+            or not grammar.is_utf8(data)
         )
 
     def _quoted(self, buffer: bytes, start: int, stop: int, at_end: bool) -> _Piece | None:

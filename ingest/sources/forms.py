@@ -14,22 +14,11 @@ def ended(data: bytes) -> bytes:
     return data if data.endswith((b"\n", b"\r")) else data + b"\n"
 
 
-def is_utf8(data: bytes) -> bool:
-    """Whether `data` is valid UTF-8."""
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def is_regular(data: bytes, layout: Layout) -> bool:
     """Whether every record in `data` has the layout's number of fields and no stray quote."""
     dialect, columns = layout.dialect, max(1, len(layout.columns))
     if len(data) <= SMALL_BYTES or columns > grammar.PATTERN_COLUMNS:
-        return is_utf8(data) and grammar.is_regular(data, dialect, columns)
+        return grammar.is_utf8(data) and grammar.is_regular(data, dialect, columns)
     import polars as pl  # noqa: PLC0415  # --help needn't wait for it, and ingest.shape sets it up
 
     try:

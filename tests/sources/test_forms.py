@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.grammar import is_utf8
 from ingest.model import Layout
 from ingest.sources import forms
-from ingest.sources.forms import ended, is_regular, is_utf8, whole_characters
+from ingest.sources.forms import ended, is_regular, whole_characters
 from tests import csv_oracle as oracle
 
 TWO = Layout("csv", ("a", "b"))
