@@ -107,7 +107,7 @@ class Engine:
         self._in_flight: dict[int, Batch] = {}
         self._ended = anyio.Event()
         self._shaping_s: list[float] = []
-        self._refused: list[tuple[Receipt, str]] = []
+        self._refused: list[Receipt] = []
         hands = Hands(
             target=parts.target,
             governor=parts.governor,
@@ -264,16 +264,16 @@ class Engine:
             case Outcome.UNSENT:
                 accounts.unsent += count
             case Outcome.REJECTED:
-                self._refused.append((receipt, receipt.message))
+                self._refused.append(receipt)
 
     async def _write_refused(self) -> None:
         """Turn refused records into rejects."""
         while self._refused:
-            receipt, words = self._refused.pop()
+            receipt = self._refused.pop()
             rejects = [
                 reject
                 for part in receipt.batch.slices
-                for reject in refused_records(self._parts.shaper, part, words)
+                for reject in refused_records(self._parts.shaper, part, receipt.message)
             ]
             await self._reject(rejects)
 
