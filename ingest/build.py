@@ -30,7 +30,7 @@ from ingest.engine import Engine, Pace, Parts, Result
 from ingest.errors import IngestError, SettingsError
 from ingest.events import RunStage, Snapshot, Started, Watcher
 from ingest.governor import Governor
-from ingest.job import Job, LimitSettings
+from ingest.job import DeliverySettings, Job, LimitSettings
 from ingest.meeting import Meant, ServiceTypes, meet
 from ingest.model import Limits
 from ingest.protocols import Target
@@ -82,6 +82,7 @@ class RunResult:
 
 async def execute(job: Job, options: RunOptions, watcher: Watcher) -> RunResult:
     """Run one job. Raises IngestError only before the run has an id, when nothing was sent."""
+    _check_delivery(job.delivery)
     state = StateDir(options.state_dir)
     state.ensure()
     source = FileSource(job.source, job.base, watcher.note)
@@ -136,6 +137,18 @@ async def _target(
         )
         await stack.enter_async_context(target.opened())
         yield target
+
+
+def _check_delivery(delivery: DeliverySettings) -> None:
+    """A promise of delivery that this version can't keep is refused, never passed over."""
+    asked = [key for key in ("id", "stamp", "evidence_key") if key in delivery.model_fields_set]
+    for key in asked:
+        if getattr(delivery, key) not in ("", "none"):
+            raise SettingsError(
+                f"delivery.{key}: this version does not settle lost answers by it",
+                "leave it out; an upsert is safe to send again, and an insert that may be doubled"
+                " is named in the report",
+            )
 
 
 def _check_limits(limits: LimitSettings) -> None:
