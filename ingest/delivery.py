@@ -39,7 +39,7 @@ from ingest.errors import (
     Unauthorized,
 )
 from ingest.governor import Attempts, Governor
-from ingest.model import Accounts, Batch, Outcome, Receipt
+from ingest.model import Accounts, Batch, Outcome, Receipt, Verdict
 from ingest.pack import earlier, halves
 from ingest.protocols import Clock, Ledger, Settler, Target
 
@@ -186,9 +186,8 @@ class Delivery:
         tries.under_way = True
         ended = False
         try:
-            taken = await hands.target.send(batch)
-            if taken is not None and taken != batch.count and not self._rules.harmless:
-                raise Ambiguous(f"the service says it took {taken} of {batch.count} records")
+            tries.verdict = await hands.target.send(batch)
+            self._check_count(batch, tries.verdict)
             ended = True
             tries.under_way = False
             tries.latency_s = hands.clock.monotonic() - started
@@ -210,6 +209,14 @@ class Delivery:
             accounts.in_flight -= 1
             if not ended:
                 hands.governor.abandoned()
+
+    def _check_count(self, batch: Batch, verdict: Verdict) -> None:
+        """Fewer taken than sent is no acceptance, unless the verdict says which ones are missing."""
+        missing = len(verdict.refused) + verdict.doubtful
+        if verdict.taken is None or self._rules.harmless:
+            return
+        if verdict.taken + missing != batch.count:
+            raise Ambiguous(f"the service says it took {verdict.taken} of {batch.count} records")
 
     async def _after_retryable(self, tries: _Tries, trouble: Retryable) -> None:
         if tries.exhausted:
@@ -296,7 +303,8 @@ class Delivery:
         self._refused_in_a_row = 0
         self._tell()
         doubtful = tries.doubtful
-        self._end(tries, Outcome.AMBIGUOUS if doubtful else Outcome.ACCEPTED, tries.message)
+        message = tries.message or tries.verdict.message
+        self._end(tries, Outcome.AMBIGUOUS if doubtful else Outcome.ACCEPTED, message)
 
     def _end(self, tries: _Tries, outcome: Outcome, message: str = "") -> None:
         if tries.ended:
@@ -313,6 +321,7 @@ class Delivery:
                 message=message,
                 status=tries.status,
                 resent=tries.doubtful and tries.attempts > 1,
+                verdict=tries.verdict,
             )
         )
 
@@ -333,6 +342,7 @@ class _Tries:
     status: int | None = None
     message: str = ""
     state: Attempts = field(default_factory=Attempts)
+    verdict: Verdict = field(default_factory=Verdict)
     exhausted: bool = False
     under_way: bool = False
     doubtful: bool = False

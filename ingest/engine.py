@@ -29,19 +29,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
 
 from ingest.delivery import Delivery, DeliveryRules, Hands
-from ingest.errors import IngestError, Permanent, SourceError
+from ingest.errors import IngestError, SourceError
 from ingest.governor import Governor
-from ingest.model import Accounts, Batch, Block, Outcome, Receipt, Reject, Shaped, Slice
+from ingest.model import Accounts, Batch, Block, Outcome, Receipt, Reject, Shaped
 from ingest.ordered import Slot, map_in_threads
-from ingest.pack import Numbering, Packer
-from ingest.protocols import Clock, Ledger, RejectSink, Settler, Shaper, Source, Target
+from ingest.pack import MemoryPacking, Numbering
+from ingest.protocols import (
+    Clock,
+    Ledger,
+    Packing,
+    RejectSink,
+    Settler,
+    Shaper,
+    Source,
+    Target,
+)
+from ingest.refused import rejects_of
 
 
 class RejectJudge(Protocol):
@@ -54,7 +64,7 @@ class RejectJudge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an engine is put together from."""
+    """What an engine is put together from. `packing` is in memory unless it is given."""
 
     source: Source
     shaper: Shaper
@@ -65,6 +75,7 @@ class Parts:
     clock: Clock
     ledger: Ledger | None = None
     settler: Settler | None = None
+    packing: Packing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +110,7 @@ class Engine:
         self.accounts = Accounts()
         self._result = Result(self.accounts)
         self._numbering = Numbering(pace.limit)
-        self._packer = Packer(parts.target.envelope)
+        self._packing = parts.packing or MemoryPacking(parts.target.envelope)
         self._reading = anyio.CancelScope()
         self._writing = anyio.CancelScope()
         self._ending = False
@@ -198,14 +209,16 @@ class Engine:
                     await self._hand_over(batch, bodies)
                 if self._numbering.done or self._ending:
                     break
-        for batch in [] if self._ending else self._packer.finish():
+        for batch in [] if self._ending else await self._packing.finish():
             await self._hand_over(batch, bodies)
 
     async def _take(self, shaped: Shaped) -> list[Batch]:
         slices, rejects, read = self._numbering.number(shaped)
         self.accounts.read += read
         self.accounts.bytes_read += len(shaped.block.data)
-        batches = [batch for part in slices for batch in self._packer.add(part)]
+        batches: list[Batch] = []
+        for part in slices:
+            batches += await self._packing.add(part)
         self._waiting.update((batch.number, batch) for batch in batches)
         await self._reject(rejects)
         return batches
@@ -256,8 +269,14 @@ class Engine:
         accounts, count = self.accounts, receipt.batch.records
         match receipt.outcome:
             case Outcome.ACCEPTED:
-                accounts.accepted += count
+                verdict = receipt.verdict
+                accounts.accepted += count - len(verdict.refused) - verdict.doubtful
+                accounts.ambiguous += verdict.doubtful
                 accounts.superseded += receipt.batch.superseded
+                if verdict.doubtful:
+                    self._result.ambiguous.append(receipt)
+                if verdict.refused:
+                    self._refused.append(receipt)
             case Outcome.AMBIGUOUS:
                 accounts.ambiguous += count
                 self._result.ambiguous.append(receipt)
@@ -270,41 +289,14 @@ class Engine:
         """Turn refused records into rejects."""
         while self._refused:
             receipt = self._refused.pop()
-            rejects = [
-                reject
-                for part in receipt.batch.slices
-                for reject in refused_records(self._parts.shaper, part, receipt.message)
-            ]
-            await self._reject(rejects)
+            await self._reject(await rejects_of(receipt, self._parts.shaper))
 
     async def _account_for_the_rest(self) -> None:
         """After the tasks: refusals not yet written, bodies not handed over, the open body."""
         await self._write_refused()
         self.accounts.unsent += sum(batch.records for batch in self._waiting.values())
-        self.accounts.unsent += self._packer.pending
+        self.accounts.unsent += self._packing.pending
         try:
             self._parts.judge.check(self.accounts.rejected, self.accounts.read, final=True)
         except IngestError as error:
             self._result.error = self._result.error or error
-
-
-def refused_records(shaper: Shaper, part: Slice, words: str) -> list[Reject]:
-    """The records of a slice that the service refused, as rejects with their own bytes."""
-    origin = part.origin
-    if origin is None:
-        raise Permanent(f"{part.file.shown}: records {part.first} to {part.last} have no origin")
-    gone = set(part.rejected)
-    numbers = [n for n in range(part.first, part.last + 1) if n not in gone]
-    base = origin.first_record - 1
-    places = shaper.locate(origin.kept.restored(), origin.segment, [n - base for n in numbers])
-    empty = Reject(part.file.shown, 0, 0, 0, "send", "refused_by_service", words, b"")
-    return [
-        replace(
-            empty,
-            line=place.line + origin.first_line - 1,
-            byte=place.byte,
-            record=place.record + base,
-            raw=place.raw,
-        )
-        for place in places
-    ]

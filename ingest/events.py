@@ -36,6 +36,15 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class FileProgress:
+    """How far a body that goes by way of a file is: `done` of `total` bytes up, or records in."""
+
+    stage: Literal["uploading", "processing"]
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The run's totals at one instant, told a few times a second.
 
@@ -58,6 +67,7 @@ class Snapshot:
     source_bytes: int
     pause_s: float
     stage: RunStage
+    file: FileProgress | None = None
 
 
 class Watcher(Protocol):

@@ -152,7 +152,11 @@ class FieldSettings(Settings):
 
 
 class TargetSettings(Settings):
-    """`[target]`: which service, which table, which way."""
+    """`[target]`: which service, which table, which way.
+
+    `nulls` says whether a field without a value is sent as null or left out. `api` (the version)
+    and `optimize` (merge the table's storage segments after the load) are aito's.
+    """
 
     system: Literal["avalanchio", "aito"]
     table: Annotated[str, Field(min_length=1)]
@@ -162,6 +166,9 @@ class TargetSettings(Settings):
     upsert_key: str | None = None
     base_url: str | None = None
     profile: str | None = None
+    api: Literal["v1", "v2"] = "v1"
+    nulls: Literal["send", "omit"] = "send"
+    optimize: bool = False
 
     @field_validator("base_url")
     @classmethod
@@ -176,6 +183,11 @@ class TargetSettings(Settings):
             raise ValueError('mode = "upsert" and upsert_key = "..." go together')
         if self.system == "avalanchio" and self.via != "batch":
             raise ValueError('avalanchio takes via = "batch" only')
+        for key in ("api", "optimize"):
+            if self.system == "avalanchio" and key in self.model_fields_set:
+                raise ValueError(f"{key} is a setting of aito's")
+        if self.system == "aito" and self.mode == "upsert":
+            raise ValueError('aito has no upsert: mode = "insert" only')
         return self
 
 
@@ -185,6 +197,10 @@ class LimitSettings(Settings):
     Peak memory is about: 105 MB for the interpreter and its libraries, 45 times `block_bytes` for
     the shaping threads and what waits between them, and `in_flight` + 2 bodies. (`block_bytes` is
     2 MiB, or 512 KiB where records are so large that bodies are full by bytes.)
+
+    By way of a file, `records`, `bytes` and `in_flight` don't apply: a body is a gzip file of at
+    most `spool_bytes` on the disk, one is filled while the one before is processed, and one whose
+    processing shows no progress for `stall_timeout_s` is given up as ambiguous.
     """
 
     records: Annotated[int, Field(ge=1)] = 10_000
@@ -195,6 +211,8 @@ class LimitSettings(Settings):
     connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     read_timeout_s: Annotated[float, Field(gt=0)] = 120.0
     write_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    spool_bytes: Annotated[int, Field(ge=1, le=5_000_000_000)] = 1_000_000_000
+    stall_timeout_s: Annotated[float, Field(gt=0)] = 900.0
 
 
 class DeliverySettings(Settings):

@@ -19,6 +19,7 @@ import enum
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 Format = Literal["csv", "ndjson"]
@@ -270,12 +271,28 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Spool:
+    """A sealed body on the disk: gzip NDJSON, one record a line.
+
+    `size_bytes` is the file's length, `plain_bytes` what it unpacks to, `sha256` (hex) the file's.
+    """
+
+    path: Path
+    size_bytes: int
+    plain_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One sealed body. A retry sends these very bytes again.
 
     `body` is the pieces in order, framing included; together they are `size_bytes` long. `count`
     records are in it. `dropped`, in input order, stood in its spans but lost to a later one of
     their key; they are kept in case that one is refused.
+
+    Where the body lies on the disk, `spool` says so, `body` is empty, and `slices` hold places
+    without bytes (their `buffer` is empty).
     """
 
     number: int
@@ -286,6 +303,7 @@ class Batch:
     slices: tuple[Slice, ...] = ()
     keys: frozenset[str] = frozenset()
     dropped: tuple[Slice, ...] = ()
+    spool: Spool | None = None
 
     @property
     def superseded(self) -> int:
@@ -305,10 +323,35 @@ class Batch:
 
     def digest(self) -> str:
         """SHA-256 of the body, in hex: what a journal keeps to know the same bytes again."""
+        if self.spool is not None:
+            return self.spool.sha256
         sha = hashlib.sha256()
         for part in self.body:
             sha.update(part)
         return sha.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that a service left out of a body it took: its place in it (from 0), the words."""
+
+    index: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a service says of a body that it took, whole or in part.
+
+    `taken` is the number of records it says it took, None where it is silent. `refused` are the
+    records that it named as failed; of the others `doubtful` many may be missing, and `message`
+    says why nobody knows which.
+    """
+
+    taken: int | None = None
+    refused: tuple[Refusal, ...] = ()
+    doubtful: int = 0
+    message: str = ""
 
 
 class Outcome(enum.Enum):
@@ -326,6 +369,7 @@ class Receipt:
 
     `attempts` requests carried it, `failed` of them did not end in acceptance, `latency_s` is that
     of the last one. `message` holds the service's words (bounded, stripped) where it refused.
+    A body that was accepted in part has a `verdict` with refused or doubtful records.
     """
 
     batch: Batch
@@ -336,6 +380,7 @@ class Receipt:
     message: str = ""
     status: int | None = None
     resent: bool = False
+    verdict: Verdict = field(default_factory=Verdict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from ingest.model import (
     Schema,
     Shaped,
     Slice,
+    Verdict,
 )
 
 
@@ -110,6 +111,23 @@ class Envelope(Protocol):
         ...
 
 
+class Packing(Protocol):
+    """Slices in input order to batches. Awaited, because a body may be written to the disk."""
+
+    async def add(self, part: Slice) -> list[Batch]:
+        """Take one slice; the batches that it closed, in order."""
+        ...
+
+    async def finish(self) -> list[Batch]:
+        """The last, partly filled batch, if there is one."""
+        ...
+
+    @property
+    def pending(self) -> int:
+        """Records that stand in the open body or were superseded in it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TableWish:
     """The table a job wants: name, properties passed through, columns in the service's words."""
@@ -151,8 +169,8 @@ class Target(Protocol):
         """Create the table or add the columns it lacks; never change what is there."""
         ...
 
-    async def send(self, batch: Batch) -> int | None:
-        """One attempt. Returns the number of records the service says it took, None if silent."""
+    async def send(self, batch: Batch) -> Verdict:
+        """One attempt. Returns what the service said of the body that it took."""
         ...
 
     async def count(self) -> int | None:
@@ -160,7 +178,11 @@ class Target(Protocol):
         ...
 
     async def query(self, statement: str) -> list[dict[str, Any]]:
-        """Ask rows back, where the service has a query language; bounded."""
+        """Ask rows back, in the service's own query language; bounded."""
+        ...
+
+    async def tidy(self) -> str | None:
+        """After a load: do what the job asks to be done then, or say what a person might do."""
         ...
 
 

@@ -27,6 +27,7 @@ from ingest.model import (
     Segment,
     Shaped,
     ShapedSegment,
+    Verdict,
 )
 from ingest.pack import MemoryEnvelope
 from ingest.protocols import TableWish
@@ -145,7 +146,7 @@ class ScriptedTarget:
     async def opened(self) -> AsyncIterator[None]:
         yield
 
-    async def send(self, batch: Batch) -> int | None:
+    async def send(self, batch: Batch) -> Verdict:
         self.attempts += 1
         attempt = self.attempts
         self.now += 1
@@ -158,7 +159,7 @@ class ScriptedTarget:
         if trouble is not None:
             raise trouble
         self.table += records_in(batch)
-        return batch.count
+        return Verdict(batch.count)
 
     async def describe(self) -> Schema | None:
         return None
@@ -171,6 +172,9 @@ class ScriptedTarget:
 
     async def query(self, statement: str) -> list[dict[str, Any]]:
         return [{"statement": statement}]
+
+    async def tidy(self) -> str | None:
+        return None
 
 
 class RejectList:

@@ -29,7 +29,7 @@ from ingest.errors import (
     Unauthorized,
 )
 from ingest.governor import Governor
-from ingest.model import Batch, Block, Limits
+from ingest.model import Batch, Block, Limits, Refusal, Verdict
 from ingest.rejects import RejectLimit
 from tests.fakes import (
     JumpingClock,
@@ -299,9 +299,9 @@ async def test_a_service_that_took_fewer_than_it_was_sent_is_doubted():
     """2xx with a smaller count is no acceptance."""
 
     class Short(ScriptedTarget):
-        async def send(self, batch: Batch) -> int | None:
+        async def send(self, batch: Batch) -> Verdict:
             await super().send(batch)
-            return batch.count - 1
+            return Verdict(batch.count - 1)
 
     result = await run(engine_for(ListSource(blocks_of(["a", "b"])), Short()))
     assert (result.accounts.accepted, result.accounts.ambiguous) == (0, 2)
@@ -527,3 +527,38 @@ def test_conservation_whatever_the_service_does(
             assert accounts.read == len(lines)
 
     anyio.run(go)
+
+
+async def test_a_body_taken_in_part_is_accounted_for_record_by_record():
+    """Three of ten named, two missing without a name: 5 accepted, 3 rejects, 2 ambiguous."""
+
+    class InPart(ScriptedTarget):
+        async def send(self, batch: Batch) -> Verdict:
+            named = tuple(Refusal(index, f"no {index}") for index in (1, 4, 6))
+            return Verdict(5, named, 2, "only 3 are listed")
+
+    rejects = RejectList()
+    lines = ["a", "!bad", *"bcdefghij"]
+    engine = engine_for(ListSource(blocks_of(lines)), InPart(), rejects=rejects)
+    result = await run(engine)
+    accounts = result.accounts
+    assert (accounts.read, accounts.accepted, accounts.rejected, accounts.ambiguous) == (
+        11,
+        5,
+        4,
+        2,
+    )
+    assert [(r.record, r.message) for r in rejects.rejects if r.stage == "send"] == [
+        (3, "no 1"), (6, "no 4"), (8, "no 6")]  # fmt: skip
+    assert [receipt.message for receipt in result.ambiguous] == ["only 3 are listed"]
+
+
+async def test_a_body_taken_in_part_without_saying_which_is_doubted():
+    """A verdict whose parts don't add up is no verdict."""
+
+    class Short(ScriptedTarget):
+        async def send(self, batch: Batch) -> Verdict:
+            return Verdict(batch.count - 2, (Refusal(0, "no"),))
+
+    result = await run(engine_for(ListSource(blocks_of(["a", "b", "c"])), Short()))
+    assert (result.accounts.accepted, result.accounts.ambiguous) == (0, 3)

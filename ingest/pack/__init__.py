@@ -1,10 +1,11 @@
 """From slices to batches: numbering, filling bodies, taking them apart.
 
 `numbering` puts places into files, `slices` cuts at record borders, `envelope` frames a body in
-memory, `packer` fills bodies and halves them.
+memory, `packer` fills bodies and halves them, `memory` is what the engine awaits.
 """
 
 from ingest.pack.envelope import MemoryBody, MemoryEnvelope
+from ingest.pack.memory import MemoryPacking
 from ingest.pack.numbering import Numbering
 from ingest.pack.packer import Packer, earlier, halves
 from ingest.pack.slices import (
@@ -18,6 +19,7 @@ from ingest.pack.slices import (
 __all__ = [
     "MemoryBody",
     "MemoryEnvelope",
+    "MemoryPacking",
     "Numbering",
     "Packer",
     "earlier",

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from ingest.errors import SettingsError, TargetError
-from ingest.model import Batch, Column, Limits, Schema
+from ingest.model import Batch, Column, Limits, Schema, Verdict
 from ingest.pack import MemoryEnvelope
 from ingest.protocols import TableWish
 from ingest.targets.avalanchio_types import (
@@ -94,10 +94,10 @@ class AvalanchioTarget:
         check_upsert_key(schema, self._upsert_key)
         return schema
 
-    async def send(self, batch: Batch) -> int | None:
+    async def send(self, batch: Batch) -> Verdict:
         """One attempt to insert or upsert the batch."""
         answer = await self._wire.post_batch(f"{_API}/tables/{self._segment}", batch)
-        return records_taken(answer.value)
+        return Verdict(records_taken(answer.value))
 
     async def count(self) -> int | None:
         """Rows in the table now."""
@@ -111,6 +111,10 @@ class AvalanchioTarget:
         """The rows that a SELECT answers; TargetError where the answer is not all of them."""
         answer = await self._wire.call("POST", f"{_API}/query", json={"statement": statement})
         return read_rows(answer)
+
+    async def tidy(self) -> str | None:
+        """Nothing is to be done after a load."""
+        return None
 
     async def _widened(self, live: Schema, wish: TableWish) -> Schema:
         missing = [column for column in wish.columns if live.column(column.name) is None]
