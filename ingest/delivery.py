@@ -211,7 +211,7 @@ class Delivery:
                 hands.governor.abandoned()
 
     def _check_count(self, batch: Batch, verdict: Verdict) -> None:
-        """Fewer taken than sent is no acceptance, unless the verdict says which ones are missing."""
+        """Fewer taken than sent is no acceptance, unless the verdict accounts for the others."""
         missing = len(verdict.refused) + verdict.doubtful
         if verdict.taken is None or self._rules.harmless:
             return
