@@ -144,7 +144,7 @@ def classify_failure(failure: Failure) -> Trouble:
 
 
 def _kind(reply: Reply) -> type[Trouble]:
-    cause = reply.headers.get("x-error-cause", "").encode()
+    cause = reply.headers.get("x-error-cause", "").encode() if reply.status == 429 else b""
     said = (cause or reply.body).lower()
     for status, words, kind in _BY_WORDS:
         if reply.status == status and words in said:
@@ -226,7 +226,30 @@ def _refusal_words(reply: Reply) -> str:
         return f"{_named(reply)} redirects to {target}; redirects are not followed: set base_url"
     if reply.is_html:
         return f"{_named(reply)} with an HTML page{_page(reply.body)}"
-    return safe_words(reply.body) or f"{_named(reply)} without a word"
+    said = error_message(reply.body) or reply.body
+    return safe_words(said) or f"{_named(reply)} without a word"
+
+
+def error_message(body: bytes) -> str:
+    """The sentence in a JSON error body of a known shape; empty: show the body as it is.
+
+    Known are `{"message", ...}` (aito v1, and many others), `{"kind": "error", "data": {"message",
+    ...}}` (aito v2) and `{"error": {"message", ...}}` (the sandbox). What stands beside the message
+    must be plain values, a status or a code: lists and objects are details that a person needs.
+    """
+    try:
+        whole = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    if not isinstance(whole, dict):
+        return ""
+    inner = whole.get("data" if whole.get("kind") == "error" else "error")
+    said = inner if isinstance(inner, dict) else whole
+    details = (v for v in (*whole.values(), *said.values()) if v is not said)
+    if any(isinstance(value, dict | list) for value in details):
+        return ""
+    message = said.get("message")
+    return message.strip() if isinstance(message, str) else ""
 
 
 def _named(reply: Reply) -> str:

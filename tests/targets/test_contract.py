@@ -1,7 +1,7 @@
 """What every target owes the engine (`protocols.Target`), asked of each in the same words.
 
-A new target is one line in `SERVICES`: how to make it for a table of the sandbox, and the columns
-of that table in the service's words (`n` an integer, `s` a string).
+A new target is one line in `SERVICES`: how to make it for a table of the sandbox, the columns of
+that table in the service's words (`n` an integer, `s` a string), and a query for its rows.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
+import orjson
 import pytest
 
 from ingest.errors import IngestError, NotFound, Permanent, Retryable, Trouble, Unauthorized
 from ingest.model import Column, Limits
 from ingest.protocols import TableWish, Target
-from ingest.targets.avalanchio import AvalanchioTarget, request_headers
+from ingest.targets import aito, avalanchio
+from ingest.targets.aito_batch import AitoBatchTarget
+from ingest.targets.aito_stream import AitoStreamTarget
+from ingest.targets.avalanchio import AvalanchioTarget
 from ingest.wire import Secret, Timeouts, Wire
 from tests.batches import made_batch
 
@@ -26,11 +30,12 @@ WRONG_TOKEN = "wrong-token-0123456789"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """How to make a target, and its words for two types."""
+    """How to make a target, its words for two types, and the query for a table's rows."""
 
     make: Callable[[str, Secret, str, Limits], Target]
     integer: str
     string: str
+    rows_query: Callable[[str, tuple[str, ...]], str]
 
     def wish(self, table: str, *names: str) -> TableWish:
         """A table with these columns: `n...` integers, the others strings."""
@@ -38,13 +43,39 @@ class Service:
         return TableWish(table, {}, tuple(map(Column, names, kinds)))
 
 
-def avalanchio(base_url: str, token: Secret, table: str, limits: Limits) -> Target:
+def avalanchio_batch(base_url: str, token: Secret, table: str, limits: Limits) -> Target:
     """Avalanchio by batches."""
-    wire = Wire(base_url, request_headers(token), Timeouts(calls_s=0))
+    wire = Wire(base_url, avalanchio.request_headers(token), Timeouts(calls_s=0))
     return AvalanchioTarget(wire, table, limits)
 
 
-SERVICES = {"avalanchio": Service(avalanchio, "Bigint", "Text")}
+def aito_batch(base_url: str, token: Secret, table: str, limits: Limits) -> Target:
+    """aito by batches."""
+    wire = Wire(base_url, aito.request_headers(token), Timeouts(calls_s=0))
+    return AitoBatchTarget(wire, table, limits)
+
+
+def aito_stream(base_url: str, token: Secret, table: str, limits: Limits) -> Target:
+    """aito by streams."""
+    wire = Wire(base_url, aito.request_headers(token), Timeouts(calls_s=0))
+    return AitoStreamTarget(wire, table, limits)
+
+
+def sql(table: str, names: tuple[str, ...]) -> str:
+    """A SELECT."""
+    return f"select {', '.join(names)} from {table}"
+
+
+def from_table(table: str, names: tuple[str, ...]) -> str:
+    """aito's query: whole rows."""
+    return orjson.dumps({"from": table, "limit": 10}).decode()
+
+
+SERVICES = {
+    "avalanchio": Service(avalanchio_batch, "Bigint", "Text", sql),
+    "aito by batch": Service(aito_batch, "Int", "String", from_table),
+    "aito by stream": Service(aito_stream, "Int", "String", from_table),
+}
 
 
 @pytest.fixture(params=SERVICES)
@@ -117,7 +148,7 @@ async def test_rows_come_back(service, target, table):
     async with target.opened():
         await target.ensure(service.wish(table, "n", "s"))
         await target.send(made_batch(target.envelope, [{"n": 7, "s": "it's"}]))
-        rows = await target.query(f"select n, s from {table}")
+        rows = await target.query(service.rows_query(table, ("n", "s")))
     assert rows == [{"n": 7, "s": "it's"}]
 
 

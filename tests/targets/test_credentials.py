@@ -1,66 +1,91 @@
-"""Which token goes to which host."""
+"""Which token goes to which host: the same rules for every service, under its own names."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 import pytest
 
 from ingest.errors import SettingsError
-from ingest.targets import credentials
-from ingest.targets.credentials import Credential, CredentialRequest, clean_token, resolve
+from ingest.targets.credentials import (
+    AITO,
+    AVALANCHIO,
+    Credential,
+    CredentialRequest,
+    CredentialScheme,
+    clean_token,
+    resolve,
+)
 
 TOKEN = "tok-0123456789"
 HOST = "https://apps.example.com"
 OTHER = "https://evil.example"
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home directory with no ini file yet."""
-    (tmp_path / "aio").mkdir()
-    return tmp_path
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody with a home, who uses one of the services."""
+
+    scheme: CredentialScheme
+    home: Path
+
+    def write(self, text: str, mode: int = 0o600) -> Path:
+        """The user's file, from the words of Avalanchio's."""
+        path = self.scheme.place(self.scheme.file, {}, self.home)
+        assert path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = text.replace("base_url=", f"{self.scheme.url_key}=")
+        path.write_text(text.replace("authorization=", f"{self.scheme.token_key}="))
+        path.chmod(mode)
+        return path
+
+    def get(self, *, homeless: bool = False, environ=None, **request) -> Credential:
+        """Resolve, and see to it that nothing shows the token.
+
+        `environ` says `token`, `url` and `allow` for the service's own variables.
+        """
+        names = {
+            "token": self.scheme.token_variable,
+            "url": self.scheme.url_variables[0],
+            "allow": self.scheme.allow_variable,
+        }
+        named = {names.get(key, key): value for key, value in (environ or {}).items()}
+        home = None if homeless else self.home
+        credential = resolve(CredentialRequest(**request), named, home, self.scheme)
+        assert TOKEN not in repr(credential)
+        return credential
+
+    def refusal(self, *, homeless: bool = False, environ=None, **request) -> str:
+        """The words of the refusal, which never hold the token and always a way on."""
+        with pytest.raises(SettingsError) as caught:
+            self.get(homeless=homeless, environ=environ, **request)
+        words = f"{caught.value.message} | {caught.value.hint}"
+        assert TOKEN not in f"{words} {caught.value.__cause__!r}"
+        return words
 
 
-def write(home: Path, text: str, mode: int = 0o600) -> Path:
-    """The user's ini file."""
-    path = home / "aio" / "avalanchio.ini"
-    path.write_text(text)
-    path.chmod(mode)
-    return path
-
-
-def get(home: Path | None = None, environ: dict[str, str] | None = None, **request) -> Credential:
-    """Resolve, and see to it that nothing shows the token."""
-    credential = resolve(CredentialRequest(**request), environ or {}, home)
-    assert TOKEN not in repr(credential)
-    return credential
-
-
-def refusal(home: Path | None = None, environ: dict[str, str] | None = None, **request) -> str:
-    """The words of the refusal, which never hold the token and always a way on."""
-    with pytest.raises(SettingsError) as caught:
-        resolve(CredentialRequest(**request), environ or {}, home)
-    words = f"{caught.value.message} | {caught.value.hint}"
-    assert TOKEN not in f"{words} {caught.value.__cause__!r}"
-    return words
+@pytest.fixture(params=[AVALANCHIO, AITO], ids=["avalanchio", "aito"])
+def user(request: pytest.FixtureRequest, tmp_path: Path) -> User:
+    """A user of each service in turn, with no file yet."""
+    return User(request.param, tmp_path)
 
 
 @pytest.mark.parametrize("with_home", [True, False])
-def test_the_environment_says_it_all(home, with_home):
+def test_the_environment_says_it_all(user, with_home):
     """Both variables set: no home is needed, and a broken file does not matter."""
-    write(home, "broken")
-    found = get(home if with_home else None, {"AIO_TOKEN": TOKEN, "AIO_BASE_URL": f"{HOST}/"})
+    user.write("broken")
+    found = user.get(homeless=not with_home, environ={"token": TOKEN, "url": f"{HOST}/"})
     assert found.base_url == HOST
     assert found.token.reveal() == TOKEN
-    assert (found.origin, found.notes) == ("AIO_TOKEN", ())
+    assert (found.origin, found.notes) == (user.scheme.token_variable, ())
 
 
-def test_the_environment_wins_over_a_profile_and_says_so(home):
+def test_the_environment_wins_over_a_profile_and_says_so(user):
     """A job that names a profile runs where only the environment is set."""
-    found = get(home, {"AIO_TOKEN": TOKEN, "AIO_BASE_URL": HOST}, profile="prod")
+    found = user.get(environ={"token": TOKEN, "url": HOST}, profile="prod")
     assert found.token.reveal() == TOKEN
     assert "prod" in found.notes[0]
 
@@ -71,60 +96,59 @@ def test_the_environment_wins_over_a_profile_and_says_so(home):
      ("prod", "prod%token", "https://prod.example"), ("same", "default-token", HOST),
      ("keyonly", "key-token", HOST)],
 )  # fmt: skip
-def test_the_file_gives_the_profile_asked_for(home, profile, token, url):
+def test_the_file_gives_the_profile_asked_for(user, profile, token, url):
     """A profile's own keys over those of [DEFAULT]; a % is a % like any other character."""
-    write(
-        home,
+    user.write(
         f"[DEFAULT]\nbase_url={HOST}\nauthorization=default-token\n"
         "[prod]\nbase_url=https://prod.example\nauthorization=prod%token\n"
         f"[same]\nbase_url={HOST}/\n[keyonly]\nauthorization=key-token\n",
     )
-    found = get(home, profile=profile)
+    found = user.get(profile=profile)
     assert (found.token.reveal(), found.base_url) == (token, url)
-    assert f"[{profile or 'DEFAULT'}]" in found.origin
+    assert f"[{profile or user.scheme.default_profile}]" in found.origin
     assert found.notes == ()
 
 
-def test_a_profile_with_its_own_host_does_not_inherit_a_token(home):
+def test_a_profile_with_its_own_host_does_not_inherit_a_token(user):
     """The token of [DEFAULT] came with another base URL."""
-    write(home, f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n[eu]\nbase_url={OTHER}\n")
-    assert "evil.example" in refusal(home, profile="eu")
+    user.write(f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n[eu]\nbase_url={OTHER}\n")
+    assert "evil.example" in user.refusal(profile="eu")
 
 
-def test_a_missing_profile_is_an_error_naming_those_there_are(home):
+def test_a_missing_profile_is_an_error_naming_those_there_are(user):
     """Not a silent fall back to [DEFAULT]."""
-    write(home, f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n[eu]\nx=1\n[us]\nx=1\n")
-    assert "no profile 'prod'; there are DEFAULT, eu, us" in refusal(home, profile="prod")
+    user.write(f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n[eu]\nx=1\n[us]\nx=1\n")
+    assert "no profile 'prod'; there are DEFAULT, eu, us" in user.refusal(profile="prod")
 
 
 @pytest.mark.parametrize("with_home", [True, False])
-def test_a_profile_without_a_file_is_an_error(home, with_home):
+def test_a_profile_without_a_file_is_an_error(user, with_home):
     """And says that there is none."""
-    words = refusal(home if with_home else None, profile="prod")
+    words = user.refusal(homeless=not with_home, profile="prod")
     assert "there is no profile" in words
-    assert "AIO_TOKEN" in words
+    assert user.scheme.token_variable in words
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
-def test_a_file_that_others_can_read_is_warned_of(home, mode):
+def test_a_file_that_others_can_read_is_warned_of(user, mode):
     """A note, not an error."""
-    write(home, f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n", mode)
-    assert len(get(home).notes) == (mode != 0o600)
+    user.write(f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n", mode)
+    assert len(user.get().notes) == (mode != 0o600)
 
 
 @pytest.mark.parametrize(
     ("environ", "words"),
-    [({}, "no base URL"), ({"AIO_BASE_URL": HOST}, "no token for apps.example.com"),
-     ({"AIO_TOKEN": TOKEN}, "no base URL"), ({"AIO_TOKEN": " ", "AIO_BASE_URL": ""}, "no base URL"),
-     ({"AIO_TOKEN": TOKEN, "AIO_BASE_URL": "apps.example.com"}, "AIO_BASE_URL")],
+    [({}, "no base URL"), ({"url": HOST}, "no token for apps.example.com"),
+     ({"token": TOKEN}, "no base URL"), ({"token": " ", "url": ""}, "no base URL"),
+     ({"token": TOKEN, "url": "apps.example.com"}, "_URL: ")],
 )  # fmt: skip
 @pytest.mark.parametrize("with_home", [True, False])
-def test_what_is_missing_is_said(home, with_home, environ, words):
+def test_what_is_missing_is_said(user, with_home, environ, words):
     """Without a home, too, and never with a crash."""
-    assert words in refusal(home if with_home else None, environ)
+    assert words in user.refusal(homeless=not with_home, environ=environ)
 
 
-ENV_BOUND = {"AIO_TOKEN": TOKEN, "AIO_BASE_URL": HOST}
+ENV_BOUND = {"token": TOKEN, "url": HOST}
 
 
 @pytest.mark.parametrize(
@@ -133,75 +157,76 @@ ENV_BOUND = {"AIO_TOKEN": TOKEN, "AIO_BASE_URL": HOST}
      "https://apps.example.com:8443", "https://xapps.example.com"],
 )  # fmt: skip
 @pytest.mark.parametrize("place", ["job_base_url", "cli_base_url"])
-def test_a_bound_token_goes_to_its_host_only(url, place):
+def test_a_bound_token_goes_to_its_host_only(user, url, place):
     """A job that names another host, scheme or port gets none."""
-    words = refusal(None, ENV_BOUND, **{place: url})
+    words = user.refusal(environ=ENV_BOUND, **{place: url})
     assert "belongs to" in words
-    assert "AIO_ALLOW_HOST" in words
+    assert user.scheme.allow_variable in words
 
 
 @pytest.mark.parametrize(
     "url", ["https://user@apps.example.com", "https://apps.example.com\\@evil.example",
             "https://apps.example.com@evil.example"]
 )  # fmt: skip
-def test_a_url_made_to_confuse_is_refused(url):
+def test_a_url_made_to_confuse_is_refused(user, url):
     """Before any comparison."""
-    assert "target.base_url" in refusal(None, ENV_BOUND, job_base_url=url)
+    assert "target.base_url" in user.refusal(environ=ENV_BOUND, job_base_url=url)
 
 
 @pytest.mark.parametrize("url", [HOST, f"{HOST}/", f"{HOST}:443", "HTTPS://APPS.example.com/sub"])
-def test_the_same_host_in_other_letters_is_the_same_host(url):
+def test_the_same_host_in_other_letters_is_the_same_host(user, url):
     """Case, port and a slash make no difference; the job's path is kept."""
-    assert get(None, ENV_BOUND, job_base_url=url).base_url.startswith(HOST)
+    assert user.get(environ=ENV_BOUND, job_base_url=url).base_url.startswith(HOST)
 
 
 @pytest.mark.parametrize(
     "allowed", ["evil.example", "EVIL.example:443", " a.example , evil.example"]
 )
 @pytest.mark.parametrize("place", ["job_base_url", "cli_base_url"])
-def test_the_user_may_allow_a_host_outside_the_job(allowed, place):
-    """By AIO_ALLOW_HOST, a list of hosts."""
-    found = get(None, {**ENV_BOUND, "AIO_ALLOW_HOST": allowed}, **{place: OTHER})
+def test_the_user_may_allow_a_host_outside_the_job(user, allowed, place):
+    """By a variable, a list of hosts."""
+    found = user.get(environ={**ENV_BOUND, "allow": allowed}, **{place: OTHER})
     assert (found.base_url, found.token.reveal()) == (OTHER, TOKEN)
 
 
 @pytest.mark.parametrize("allowed", ["", ",", "example", "*", "evil.example:8443", ".example"])
-def test_an_allowance_is_exact(allowed):
+def test_an_allowance_is_exact(user, allowed):
     """No suffixes, no patterns, no other port."""
-    assert "belongs to" in refusal(
-        None, {**ENV_BOUND, "AIO_ALLOW_HOST": allowed}, job_base_url=OTHER
-    )
+    environ = {**ENV_BOUND, "allow": allowed}
+    assert "belongs to" in user.refusal(environ=environ, job_base_url=OTHER)
 
 
-def test_the_files_token_is_bound_to_its_section(home):
+def test_the_files_token_is_bound_to_its_section(user):
     """Also when the environment names another host."""
-    write(home, f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n")
-    assert "belongs to apps.example.com" in refusal(home, job_base_url=OTHER)
-    assert "belongs to apps.example.com" in refusal(home, {"AIO_BASE_URL": OTHER})
-    assert get(home, {"AIO_BASE_URL": f"{HOST}/x"}).base_url == f"{HOST}/x"
+    user.write(f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n")
+    assert "belongs to apps.example.com" in user.refusal(job_base_url=OTHER)
+    assert "belongs to apps.example.com" in user.refusal(environ={"url": OTHER})
+    assert user.get(environ={"url": f"{HOST}/x"}).base_url == f"{HOST}/x"
 
 
-def test_a_file_without_a_host_is_bound_to_the_environments(home):
+def test_a_file_without_a_host_is_bound_to_the_environments(user):
     """Both are the user's own."""
-    write(home, f"[DEFAULT]\nauthorization={TOKEN}\n")
-    assert get(home, {"AIO_BASE_URL": HOST}).base_url == HOST
-    assert "belongs to" in refusal(home, {"AIO_BASE_URL": HOST}, job_base_url=OTHER)
+    user.write(f"[DEFAULT]\nauthorization={TOKEN}\n")
+    assert user.get(environ={"url": HOST}).base_url == HOST
+    assert "belongs to" in user.refusal(environ={"url": HOST}, job_base_url=OTHER)
 
 
-def test_the_environments_token_is_bound_to_the_files_host(home):
-    """Where AIO_BASE_URL is not set."""
-    write(home, f"[DEFAULT]\nbase_url={HOST}\n")
-    assert get(home, {"AIO_TOKEN": TOKEN}).base_url == HOST
-    assert "belongs to" in refusal(home, {"AIO_TOKEN": TOKEN}, job_base_url=OTHER)
+def test_the_environments_token_is_bound_to_the_files_host(user):
+    """Where it names none."""
+    user.write(f"[DEFAULT]\nbase_url={HOST}\n")
+    assert user.get(environ={"token": TOKEN}).base_url == HOST
+    assert "belongs to" in user.refusal(environ={"token": TOKEN}, job_base_url=OTHER)
 
 
-def test_an_unbound_token_goes_where_the_command_line_says(home):
+def test_an_unbound_token_goes_where_the_command_line_says(user):
     """Never where only the job says; the refusal tells the way on."""
-    environ = {"AIO_TOKEN": TOKEN}
-    assert get(home, environ, cli_base_url=HOST, job_base_url=OTHER).base_url == HOST
-    assert "export AIO_ALLOW_HOST=evil.example" in refusal(home, environ, job_base_url=OTHER)
-    allowed = {**environ, "AIO_ALLOW_HOST": "evil.example"}
-    assert get(home, allowed, job_base_url=OTHER).base_url == OTHER
+    environ = {"token": TOKEN}
+    assert user.get(environ=environ, cli_base_url=HOST, job_base_url=OTHER).base_url == HOST
+    assert f"export {user.scheme.allow_variable}=evil.example" in user.refusal(
+        environ=environ, job_base_url=OTHER
+    )
+    allowed = {**environ, "allow": "evil.example"}
+    assert user.get(environ=allowed, job_base_url=OTHER).base_url == OTHER
 
 
 @pytest.mark.parametrize(
@@ -231,77 +256,102 @@ def test_what_can_not_be_a_token_is_refused_without_repeating_it(token, words):
     assert caught.value.message.startswith("here: ")
 
 
-def test_the_published_template_is_refused_until_it_is_filled_in(home):
+def test_the_published_template_is_refused_until_it_is_filled_in(user):
     """The file as the service's page shows it, on two lines and with a smile."""
-    write(home, f"[DEFAULT]\nbase_url={HOST}\nauthorization=<enter your token.\n   Exclude.😊>\n")
-    assert "placeholder" in refusal(home)
+    user.write(f"[DEFAULT]\nbase_url={HOST}\nauthorization=<enter your token.\n   Exclude.😊>\n")
+    assert "placeholder" in user.refusal()
 
 
-def python(code: str) -> str:
-    """An argument list that runs this code, as JSON."""
-    return orjson.dumps([sys.executable, "-c", code]).decode()
-
-
-@pytest.mark.parametrize("shape", ["json", "words"])
-def test_a_token_command_is_an_argument_list(home, shape):
-    """As JSON or as words; no shell reads it: a $ is a $."""
-    script = home / "give"
-    script.write_text(f"import sys; print('Bearer {TOKEN}', *sys.argv[2:])")
-    arguments = [sys.executable, str(script), "$HOME"]
-    text = orjson.dumps(arguments).decode() if shape == "json" else " ".join(arguments)
-    write(home, f"[DEFAULT]\nbase_url={HOST}\ntoken_command={text}\n")
-    assert get(home).token.reveal() == TOKEN
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (python("raise SystemExit('no \x1b[31mkey')"), "ended with code 1: no key"),
-        (python("pass"), "the token is empty"),
-        (python("print('two'); print('lines')"), "white space"),
-        ('["/nonexistent/program"]', "can't be run"),
-        ("[1, 2]", "list of texts"), ("[]", "list of texts"), ("[broken", "argument list"),
-        ("'unclosed", "argument list"),
-    ],
-)  # fmt: skip
-def test_a_token_command_that_fails_is_said(home, command, words):
-    """With its own words, cleaned, where it said any."""
-    write(home, f"[DEFAULT]\nbase_url={HOST}\ntoken_command={command}\n")
-    assert words in refusal(home)
-
-
-def test_a_command_that_hangs_is_killed(home, monkeypatch):
-    """After the limit."""
-    monkeypatch.setattr(credentials, "COMMAND_S", 0.05)
-    write(
-        home, f"[DEFAULT]\nbase_url={HOST}\ntoken_command={python('import time; time.sleep(60)')}\n"
-    )
-    assert "took longer than 0.05 s" in refusal(home)
-
-
-def test_no_command_runs_for_a_host_it_is_not_meant_for(home):
+def test_no_command_runs_for_a_host_it_is_not_meant_for(user, tmp_path):
     """The binding is checked first."""
-    mark = home / "ran"
-    command = python(f"open({str(mark)!r}, 'w').close(); print('{TOKEN}')")
-    write(home, f"[DEFAULT]\nbase_url={HOST}\ntoken_command={command}\n")
-    assert "belongs to" in refusal(home, job_base_url=OTHER)
+    mark = tmp_path / "ran"
+    code = f"open({str(mark)!r}, 'w').close(); print('{TOKEN}')"
+    command = orjson.dumps([sys.executable, "-c", code]).decode()
+    user.write(f"[DEFAULT]\nbase_url={HOST}\ntoken_command={command}\n")
+    assert "belongs to" in user.refusal(job_base_url=OTHER)
     assert not mark.exists()
-    assert get(home).token.reveal() == TOKEN
+    assert user.get().token.reveal() == TOKEN
     assert mark.exists()
 
 
-@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_no_command_runs_from_a_file_that_others_can_write(home, mode):
-    """It would be their command."""
-    write(home, f"[DEFAULT]\nbase_url={HOST}\ntoken_command={python('print(1)')}\n", mode)
-    assert "others can write it" in refusal(home)
+def test_what_a_command_prints_is_checked_like_any_token(user):
+    """Its place in the file is named."""
+    user.write(f"[DEFAULT]\nbase_url={HOST}\ntoken_command={sys.executable} -c pass\n")
+    words = user.refusal()
+    assert "the token is empty" in words
+    assert f"[{user.scheme.default_profile}]" in words
 
 
-def test_a_token_and_a_command_exclude_each_other(home):
+def test_a_token_and_a_command_exclude_each_other(user):
     """Nobody should have to guess which one was used; a profile's own wins over [DEFAULT]'s."""
-    both = f"authorization={TOKEN}\ntoken_command={python('print(1)')}\n"
-    write(home, f"[DEFAULT]\nbase_url={HOST}\n{both}")
-    assert "exclude each other" in refusal(home)
-    write(home, f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n"
-                f"[p]\ntoken_command={python('print(12345678)')}\n")  # fmt: skip
-    assert get(home, profile="p").token.reveal() == "12345678"
+    command = f"token_command={sys.executable} -c print(12345678)\n"
+    user.write(f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n{command}")
+    assert f"{user.scheme.token_key} and token_command exclude each other" in user.refusal()
+    user.write(f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n[p]\n{command}")
+    assert user.get(profile="p").token.reveal() == "12345678"
+
+
+AITO_FILE = (
+    f"[default]\ninstance_url={HOST}\napi_key=default-key\nread_only_api_key=x\n"
+    f"[eu]\ninstance_url={OTHER}\napi_key=eu-key\n[us]\ninstance_url={HOST}/us\napi_key=us-key\n"
+)
+
+
+@pytest.fixture
+def aito(tmp_path: Path) -> User:
+    """A user of aito with three profiles."""
+    user = User(AITO, tmp_path)
+    user.write(AITO_FILE)
+    return user
+
+
+@pytest.mark.parametrize(
+    ("asked", "environ", "active", "token"),
+    [(None, {}, None, "default-key"), (None, {}, "[other]\nx=1\n", "default-key"),
+     (None, {}, "[aito]\nactive_profile=us\n", "us-key"),
+     (None, {"AITO_PROFILE": "eu"}, "[aito]\nactive_profile=us\n", "eu-key"),
+     ("us", {"AITO_PROFILE": "eu"}, None, "us-key"),
+     (None, {"AITO_PROFILE": " "}, None, "default-key")],
+)  # fmt: skip
+def test_aitos_active_profile_is_that_of_its_own_client(aito, asked, environ, active, token):
+    """Asked for, else AITO_PROFILE, else the one its tool keeps, else `default`."""
+    if active is not None:
+        (aito.home / ".config" / "aito" / "config").write_text(active)
+    assert aito.get(environ=environ, profile=asked).token.reveal() == token
+
+
+def test_aitos_profiles_inherit_nothing_from_its_default_one(aito):
+    """`[default]` is a profile like the others; only `[DEFAULT]` is not."""
+    aito.write(f"{AITO_FILE}[bare]\ninstance_url={HOST}\n")
+    assert "no token for apps.example.com" in aito.refusal(profile="bare")
+
+
+def test_an_active_profile_that_is_gone_is_an_error(aito):
+    """Its rows were not meant for another instance."""
+    words = aito.refusal(environ={"AITO_PROFILE": "gone"})
+    assert "no profile 'gone'; there are default, eu, us" in words
+
+
+@pytest.mark.parametrize(
+    ("environ", "url", "notes"),
+    [({"AITO_URL": HOST}, HOST, 0), ({"AITO_INSTANCE_URL": HOST}, HOST, 0),
+     ({"AITO_URL": HOST, "AITO_INSTANCE_URL": f"{HOST}/"}, HOST, 0),
+     ({"AITO_URL": HOST, "AITO_INSTANCE_URL": OTHER}, HOST, 1),
+     ({"AITO_URL": " ", "AITO_INSTANCE_URL": OTHER}, OTHER, 0)],
+)  # fmt: skip
+def test_the_first_of_aitos_url_variables_wins(aito, environ, url, notes):
+    """And it is said where the other one names another address."""
+    found = aito.get(environ={"token": TOKEN, **environ})
+    assert (found.base_url, len(found.notes)) == (url, notes)
+    assert all("AITO_URL wins over AITO_INSTANCE_URL" in note for note in found.notes)
+
+
+def test_a_database_of_a_shared_instance_keeps_its_path(aito):
+    """The path is part of the base URL, the binding is to the host."""
+    shared = f"{HOST}/db/mine"
+    assert aito.get(environ={"token": TOKEN, "AITO_URL": f"{shared}/"}).base_url == shared
+
+
+def test_a_profiles_key_does_not_go_to_the_environments_host(aito):
+    """AITO_URL alone, with the key of a profile that belongs elsewhere."""
+    assert "belongs to apps.example.com" in aito.refusal(environ={"AITO_URL": OTHER})

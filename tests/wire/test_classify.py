@@ -18,8 +18,16 @@ from ingest.errors import (
     TooLarge,
     Unauthorized,
 )
-from ingest.wire import Failure, FailureKind, Reply, Secret, classify, classify_failure
-from ingest.wire.classify import Ending, itemised_errors
+from ingest.wire import (
+    Failure,
+    FailureKind,
+    Reply,
+    Secret,
+    classify,
+    classify_failure,
+    safe_words,
+)
+from ingest.wire.classify import Ending, error_message, itemised_errors
 
 JSON = {"content-type": "application/json; charset=utf-8"}
 HTML = {"content-type": "text/html"}
@@ -66,7 +74,10 @@ TABLE = [
     (405, b"", {}, Permanent),
     (408, b"", {}, Retryable),
     (409, b'{"kind":"error","data":{"code":"write.contention"}}', JSON, Retryable),
+    (409, b'{"message":"busy","error":"write.contention","status":409}', JSON, Retryable),
+    (409, b'{"error":"write.contention"}', {**JSON, "x-error-cause": "Conflict"}, Retryable),
     (409, b'{"message":"exists"}', JSON, Permanent),
+    (409, b'{"message":"the environment is being migrated","status":409}', JSON, Permanent),
     (410, b"", {}, Permanent),
     (411, b"", {}, Permanent),
     (413, b"", {}, TooLarge),
@@ -190,6 +201,43 @@ def test_words_are_clean_and_without_the_token():
     assert "\x1b" not in message
     assert "is expired" in message
     assert len(message) <= 2_000
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"message":"No such table: t","status":404}', "No such table: t"),
+        (b'{"message":"busy","error":"write.contention","status":409}', "busy"),
+        (b'{"kind":"error","data":{"code":"not_found","message":"x not found"}}', "x not found"),
+        (b'{"error":{"status":400,"message":" bad value ","record":3,"value":"x"}}', "bad value"),
+        (b'{"message":"bad","errors":[{"row":3}]}', ""),
+        (b'{"error":{"message":"bad","value":[1]}}', ""),
+        (b'{"error":{"message":"bad"},"details":{"row":3}}', ""),
+        (b'{"kind":"error","data":{"code":"internal"}}', ""),
+        (b'{"kind":"rows","data":{"message":"a value"}}', ""),
+        (b'{"message":3}', ""),
+        (b'{"message":null}', ""),
+        (b'{"error":"bad"}', ""),
+        (b'["message"]', ""),
+        (b'"message"', ""),
+        (b'{"message":"cut', ""),
+        (b'{"message":"\xff"}', ""),
+        (b"", ""),
+    ],
+)
+def test_an_error_body_of_a_known_shape_is_its_message(body, message):
+    """Of another shape, or with more than plain values beside the message, it is shown whole."""
+    assert error_message(body) == message
+    expected = message or safe_words(body) or "HTTP 400 Bad Request without a word"
+    assert judged(400, body).message == expected
+
+
+def test_a_message_is_as_clean_as_a_body():
+    """An escape that JSON spells out, and the echoed token, are gone from it too."""
+    body = orjson.dumps({"message": "\x1b[31mtok-0123456789 is\nexpired", "status": 400})
+    trouble = classify(Reply(400, JSON, body), 0.0, [Secret("tok-0123456789")])
+    assert trouble is not None
+    assert trouble.message == "*** is expired"
 
 
 @pytest.mark.parametrize("kind", FailureKind)
