@@ -17,7 +17,8 @@ from ingest.model import Block, Column, Format, Layout, Schema
 from ingest.protocols import TableWish, Target
 from ingest.shape import sql
 from ingest.shape.infer import guess_types
-from ingest.shape.plan import Meeting, ShapePlan, make_plan, untyped_columns
+from ingest.shape.plan import ShapePlan, make_plan, untyped_columns, with_integers
+from ingest.shape.service import Meeting, ServiceTypes
 
 FLAGS = ("required", "unique", "indexed")
 Note = Callable[[str], None]
@@ -43,17 +44,6 @@ class PreparedSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceTypes:
-    """How a service's column types and our field types translate.
-
-    `column_type` raises SettingsError for a type that the service does not have.
-    """
-
-    column_type: Callable[[FieldType], str]
-    field_type: Callable[[Column], FieldType]
-
-
-@dataclass(frozen=True, slots=True)
 class Meant:
     """What was settled: how each layout is shaped, and the table as it is now."""
 
@@ -72,8 +62,8 @@ async def meet(
             f"{target.shown}: there is no such table",
             "set create = true in [target] to have it made from the fields",
         )
-    guessed = _guessed(job, prepared, live, note) if job.target.create else {}
-    meeting = Meeting(job, live, types.field_type, guessed)
+    guessed = _guessed(job, prepared, live, types, note) if job.target.create else {}
+    meeting = Meeting(job, live, types, guessed)
     plans: dict[Layout, ShapePlan] = {}
     conflicts: dict[str, None] = {}
     for layout, file in prepared.layouts.items():
@@ -83,25 +73,28 @@ async def meet(
     if conflicts:
         raise SettingsError("\n".join(conflicts))
     made = _check_sql(next(iter(plans.values()), None))
-    wish = _wish(job, plans.values(), guessed | made, types)
+    plans = {layout: with_integers(plan, made, meeting) for layout, plan in plans.items()}
+    wish = _wish(plans.values(), made, meeting)
     schema = await target.ensure(wish) if job.target.create else live
     assert schema is not None
     return Meant(prepared.format, plans, schema)
 
 
 def _guessed(
-    job: Job, prepared: PreparedSource, live: Schema | None, note: Note
+    job: Job, prepared: PreparedSource, live: Schema | None, types: ServiceTypes, note: Note
 ) -> dict[str, FieldType]:
     """Types of the columns that neither the job nor the table types, said to the person."""
     if not prepared.sample:
         return {}
-    layout = prepared.sample[0].layout
-    wanted = untyped_columns(job, layout, live)
-    guessed = guess_types(prepared.sample, wanted, job)
-    if guessed:
-        shown = ", ".join(f"{name} {kind}" for name, kind in guessed.items())
+    wanted = untyped_columns(job, prepared.sample[0].layout, live)
+    guessed = guess_types(prepared.sample, wanted, job, types)
+    if guessed.types:
+        shown = ", ".join(f"{name} {kind}" for name, kind in guessed.types.items())
         note(f"types taken from the first records: {shown}")
-    return guessed
+    for name, reason in guessed.reasons.items():
+        if live is None or live.column(wanted.get(name, name)) is None:
+            note(f"{name} {guessed.types[name]}: {reason}")
+    return guessed.types
 
 
 def _check_sql(plan: ShapePlan | None) -> dict[str, FieldType]:
@@ -118,29 +111,33 @@ def _check_sql(plan: ShapePlan | None) -> dict[str, FieldType]:
     return made
 
 
-def _wish(
-    job: Job,
-    plans: Iterable[ShapePlan],
-    guessed: Mapping[str, FieldType],
-    types: ServiceTypes,
-) -> TableWish:
-    """The table that the fields of all layouts need."""
+def _wish(plans: Iterable[ShapePlan], made: Mapping[str, FieldType], meeting: Meeting) -> TableWish:
+    """The table that the fields of all layouts need. `made` are the types of what SQL makes."""
+    job, types = meeting.job, meeting.types
+    guessed = {**meeting.guessed, **made}
     columns: dict[str, Column] = {}
     for plan in plans:
         for field in plan.fields:
-            settings = job.fields.get(field.name, FieldSettings())
             known = field.type or guessed.get(field.name, "string")
-            columns.setdefault(field.name, _column(field.name, known, settings, types))
+            columns.setdefault(field.name, _column(field.name, known, meeting))
         if plan.rest:
             read = {field.column for field in plan.fields}
             for name in sorted(guessed.keys() - read):
                 columns.setdefault(name, Column(name, types.column_type(guessed[name])))
-    columns.pop("id", None)  # every table has it
+    for name in types.own_columns:
+        columns.pop(name, None)
     return TableWish(job.target.table, dict(job.table), tuple(columns.values()))
 
 
-def _column(name: str, known: FieldType, settings: FieldSettings, types: ServiceTypes) -> Column:
-    properties = {k: v for k, v in settings.column.items() if k not in (*FLAGS, "type")}
-    flags = {flag: bool(settings.column.get(flag, False)) for flag in FLAGS}
-    kind = settings.target_type or settings.column.get("type") or types.column_type(known)
-    return Column(name, kind, properties=properties, **flags)
+def _column(name: str, known: FieldType, meeting: Meeting) -> Column:
+    """The column that a field needs, with the properties that the job gives it."""
+    types, settings = meeting.types, meeting.job.fields.get(name, FieldSettings())
+    meant = {*FLAGS, "type", *(["nullable"] if types.strict_nulls else [])}
+    return Column(
+        name,
+        types.wished_type(settings, known),
+        required=types.wished_required(settings, widening=meeting.schema is not None),
+        unique=bool(settings.column.get("unique", False)),
+        indexed=bool(settings.column.get("indexed", False)),
+        properties={k: v for k, v in settings.column.items() if k not in meant},
+    )

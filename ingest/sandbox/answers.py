@@ -1,12 +1,13 @@
 """JSON answers, and refusals as answers.
 
 orjson writes them (it knows the stored JSON fragments of `query`); every refusal, whatever raised
-it, has the one shape of `refusal.Refused`. An unexpected exception is answered with a 500 without
-a word of its traceback; that goes to the log on stderr.
+it, has the shape of the half that serves the request. An unexpected exception is answered with a
+500 without a word of its traceback; that goes to the log on stderr.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ingest.sandbox import halves
 from ingest.sandbox.refusal import Refused
 
 
@@ -27,17 +29,17 @@ class JsonAnswer(Response):
         return orjson.dumps(content)
 
 
-def refusal(refused: Refused, headers: dict[str, str] | None = None) -> JsonAnswer:
-    """The answer that says no."""
+def refusal(_path: str, refused: Refused, headers: Mapping[str, str]) -> JsonAnswer:
+    """The answer that says no, in Avalanchio's shape."""
     if refused.status == 401:
-        headers = {"WWW-Authenticate": "Bearer", **(headers or {})}
+        headers = {"WWW-Authenticate": "Bearer", **headers}
     return JsonAnswer(refused.as_json(), refused.status, headers)
 
 
-async def on_refused(_request: Request, error: Exception) -> Response:
+async def on_refused(request: Request, error: Exception) -> Response:
     """Starlette's handler for `Refused`."""
     assert isinstance(error, Refused)
-    return refusal(error)
+    return halves.refusal(request.scope, error)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
@@ -49,10 +51,11 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         405: f"the endpoint {path} has no method {request.method}",
     }
     refused = Refused(error.status_code, words.get(error.status_code, error.detail))
-    return refusal(refused, dict(error.headers or {}))
+    return halves.refusal(request.scope, refused, error.headers)
 
 
-async def on_crash(_request: Request, _error: Exception) -> Response:
+async def on_crash(request: Request, _error: Exception) -> Response:
     """Starlette's handler for everything else."""
     refused = Refused(500, "the sandbox failed: its log on standard error says why")
-    return refusal(refused, {"Connection": "close"})  # which uvicorn does in any case
+    headers = {"Connection": "close"}
+    return halves.refusal(request.scope, refused, headers)  # which uvicorn does in any case

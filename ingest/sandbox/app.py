@@ -1,8 +1,9 @@
 """The sandbox as one ASGI application: the halves' routes behind the guard and the gate.
 
-The order is the point: Host and key are checked before a byte of the body is read; the body is
-bounded before anything parses it; faults strike between the two. Starlette's outermost layer turns
-what nobody expected into a 500 and logs it.
+The order is the point: which service is meant is found first, since it decides about everything
+else; then Host and key are checked before a byte of the body is read; the body is bounded before
+anything parses it; faults strike between the two. Starlette's outermost layer turns what nobody
+expected into a 500 and logs it.
 """
 
 from __future__ import annotations
@@ -13,26 +14,28 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ingest.sandbox import answers, avalanchio, halves
+from ingest.sandbox import aito, answers, avalanchio, halves, s3
 from ingest.sandbox.gate import Gate, Recorder
 from ingest.sandbox.guards import Guard
-from ingest.sandbox.halves import Settings, Shared
+from ingest.sandbox.halves import ApiHalf, Settings, Shared
 from ingest.sandbox.refusal import Refused
 
-HALVES = (avalanchio.HALF,)
+# The first that claims a request serves it; the last claims whatever is left.
+HALVES = (s3.HALF, aito.HALF, avalanchio.HALF)
 
 
 def create(settings: Settings) -> tuple[Starlette, Shared]:
     """A new application, and what it shares with the server, which opens and closes it."""
     shared = Shared(settings)
-    recorder = Recorder(settings.record_dir)
     app = Starlette(
-        routes=[route for half in HALVES for route in half.routes] + [_STATS],
+        routes=[_ByHalf()],
         middleware=[
-            Middleware(Guard, admit=admit),
-            Middleware(Gate, shared=shared, recorder=recorder, carries_records=carries_records),
+            Middleware(_Assigning),
+            Middleware(Guard),
+            Middleware(Gate, shared=shared, recorder=Recorder(settings.record_dir)),
         ],
         exception_handlers={
             Refused: answers.on_refused,
@@ -40,20 +43,47 @@ def create(settings: Settings) -> tuple[Starlette, Shared]:
             Exception: answers.on_crash,
         },
     )
-    app.router.redirect_slashes = False
     app.state.shared = shared
     return app, shared
 
 
-def admit(path: str, headers: Headers) -> None:
-    """The key check of the half that serves `path`; Avalanchio's for everything else."""
-    half = next((half for half in HALVES if path.startswith(half.prefix)), None)
-    (half.admit if half else halves.admit_bearer)(headers)
+def half_of(path: str, headers: Headers) -> ApiHalf:
+    """The half that serves a request."""
+    return next(half for half in HALVES if half.claims(path, headers))
 
 
-def carries_records(method: str, path: str) -> bool:
-    """Whether a request to any of the halves carries records."""
-    return any(half.carries_records(method, path) for half in HALVES)
+def carries_records(method: str, path: str, headers: Headers) -> bool:
+    """Whether a request carries records to the half that serves it."""
+    return half_of(path, headers).carries_records(method, path)
+
+
+class _Assigning:
+    """Notes in the scope of each request which half serves it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            halves.assign(scope, half_of(scope["path"], Headers(scope=scope)))
+        await self._app(scope, receive, send)
+
+
+class _ByHalf(BaseRoute):
+    """Looks a request up among the routes of its half alone."""
+
+    def __init__(self) -> None:
+        self._routers = [
+            (half, Router([*half.routes, _STATS], redirect_slashes=False)) for half in HALVES
+        ]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.FULL if scope["type"] == "http" else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        serving = halves.serving(scope)
+        router = next(router for half, router in self._routers if half is serving)
+        await router(scope, receive, send)
 
 
 async def _stats(request: Request) -> Response:

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ingest.sandbox import body, halves
+from ingest.sandbox import answers, body, halves
 from ingest.sandbox.answers import JsonAnswer
 from ingest.sandbox.halves import ApiHalf
 from ingest.sandbox.refusal import Refused, bad, shown
@@ -146,7 +146,7 @@ def _encoding(request: Request) -> str:
 
 
 HALF = ApiHalf(
-    prefix=PREFIX + "/",
+    claims=lambda _path, _headers: True,  # what no other half claims
     routes=(
         Route(PREFIX + "/users/current", current_user, methods=["GET"]),
         Route(PREFIX + "/schema/tables", list_tables, methods=["GET"]),
@@ -160,5 +160,6 @@ HALF = ApiHalf(
         Route(PREFIX + "/query", run_query, methods=["POST"]),
     ),
     admit=halves.admit_bearer,
+    refuse=answers.refusal,
     carries_records=carries_records,
 )

@@ -2,9 +2,10 @@
 
 A body is read whole before anything is done with it, so that a fault strikes at a defined moment:
 "handed over, then nothing" or "handed over, done, then nothing". Bodies without records pass on
-untouched but for the bound. With `discard` a body with records is counted piece by piece, never put
-together, and answered 200 before any route is looked up. With a record directory each body is kept
-as it came, in the order in which bodies became whole, faults and refusals included.
+untouched but for the bound; what a half says it streams passes on unread and unbounded. With
+`discard` a body with records is counted piece by piece, never put together, and answered 200 before
+any route is looked up. With a record directory each body is kept as it came, in the order in which
+bodies became whole, faults and refusals included.
 
 The answer to a request that shall be aborted, or whose commit comes late, is made and dropped: the
 routes below know nothing of faults. When the server closes, late commits are done at once.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -22,7 +23,8 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ingest.sandbox import answers, body, faults
+from ingest.sandbox import answers, body, faults, halves
+from ingest.sandbox.aito_refusal import CONTENTION
 from ingest.sandbox.body import Disconnected, Received
 from ingest.sandbox.halves import Shared
 from ingest.sandbox.refusal import Refused
@@ -31,8 +33,6 @@ from ingest.sandbox.stats import DISCONNECTED, RESET
 ABORT_EXTENSION = "ingest.abort"  # in scope["extensions"]: {"abort": callable}, see `server`
 
 COUNTED_EXTENSION = "ingest.counted"  # {"bytes": n}: the body was counted instead of kept
-
-CarriesRecords = Callable[[str, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,17 @@ class Call:
         """Send a ready answer."""
         await response(self.scope, self.receive, self.send)
 
+    async def refuse(self, refused: Refused, headers: Mapping[str, str] | None = None) -> None:
+        """Say no, in the words of the half that serves the request."""
+        await self.answer(halves.refusal(self.scope, refused, headers))
+
 
 class Gate:
     """ASGI middleware around the routes."""
 
-    def __init__(
-        self, app: ASGIApp, shared: Shared, recorder: Recorder, carries_records: CarriesRecords
-    ) -> None:
+    def __init__(self, app: ASGIApp, shared: Shared, recorder: Recorder) -> None:
         self._app = app
         self._shared = shared
-        self._carries_records = carries_records
         self._recorder = recorder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,10 +65,13 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = Call(scope, receive, send)
-        if self._carries_records(scope["method"], scope["path"]):
-            with self._shared.stats.request() as number:
-                self._shared.stats.answered(await self._with_records(call, number))
+        half, call = halves.serving(scope), Call(scope, receive, send)
+        if half.streams(scope["method"], scope["path"]):
+            await self._app(scope, receive, send)
+        elif half.carries_records(scope["method"], scope["path"]):
+            fate = self._shared.next_fate(faults.RECORDS)
+            with self._shared.stats.request():
+                self._shared.stats.answered(await self._with_records(call, fate))
         else:
             await self._without_records(call)
 
@@ -75,26 +79,25 @@ class Gate:
         try:
             received = await _received(call, keep=True)
         except Refused as refused:
-            await call.answer(answers.refusal(refused))
+            await call.refuse(refused)
         except Disconnected:
             return
         else:
             await self._app(call.scope, _replayed(received, call.receive), call.send)
 
-    async def _with_records(self, call: Call, number: int) -> int | str:
+    async def _with_records(self, call: Call, fate: faults.Fate) -> int | str:
         """Serve a request with records; how it ended, for the counts."""
         settings = self._shared.settings
         keep = not settings.discard or settings.record_dir is not None
         try:
             received = await _received(call, keep=keep)
         except Refused as refused:
-            await call.answer(answers.refusal(refused))
+            await call.refuse(refused)
             return refused.status
         except Disconnected:
             return DISCONNECTED
         self._shared.stats.body(received.size_bytes)
         await self._record(received)
-        fate = faults.fate(settings.faults, settings.seed, number)
         return await self._fated(call, received, fate)
 
     async def _record(self, received: Received) -> None:
@@ -107,9 +110,10 @@ class Gate:
         fault = fate.fault
         if fault is None:
             return await self._handled(call, received)
-        if fault.kind == faults.STATUS:
-            await call.answer(_fault_answer(fault))
-            return fault.status
+        if fault.kind in _ANSWERED:
+            refused, headers = _ANSWERED[fault.kind](fault)
+            await call.refuse(refused, _with_retry_after(headers, fault))
+            return refused.status
         await self._aborted(call, received, fault)
         return RESET
 
@@ -174,10 +178,22 @@ def _write(path: Path, received: Received) -> None:
         file.writelines(received.pieces)
 
 
-def _fault_answer(fault: faults.Fault) -> answers.JsonAnswer:
-    """The words name the sandbox; Retry-After counts whole seconds, rounded up."""
-    wait = {} if fault.delay_s is None else {"Retry-After": str(math.ceil(fault.delay_s))}
-    return answers.refusal(Refused(fault.status, "a fault rehearsed by the sandbox"), wait)
+_WORDS = "a fault rehearsed by the sandbox"
+
+# The kinds that are answered, with their headers: aito's as its client expects them.
+_ANSWERED: Mapping[str, Callable[[faults.Fault], tuple[Refused, Mapping[str, str]]]] = {
+    faults.STATUS: lambda fault: (Refused(fault.status, _WORDS), {}),
+    faults.THROTTLED: lambda _: (Refused(429, _WORDS), {"x-error-cause": "Throttled"}),
+    faults.QUOTA: lambda _: (Refused(429, _WORDS), {"x-error-cause": "Quota Exceeded"}),
+    faults.CONTENTION: lambda _: (Refused(409, _WORDS, code=CONTENTION), {"Retry-After": "1"}),
+}
+
+
+def _with_retry_after(headers: Mapping[str, str], fault: faults.Fault) -> Mapping[str, str]:
+    """Retry-After counts whole seconds, rounded up."""
+    if fault.delay_s is None:
+        return headers
+    return {**headers, "Retry-After": str(math.ceil(fault.delay_s))}
 
 
 async def _abort(call: Call) -> None:

@@ -8,27 +8,23 @@ name in Host. It is answered 421, before anything else is looked at.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ingest.sandbox import answers
+from ingest.sandbox import halves
 from ingest.sandbox.refusal import Refused, shown
 
 _LOOPBACK = re.compile(
     r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.ASCII | re.IGNORECASE
 )
 
-Admit = Callable[[str, Headers], None]
-
 
 class Guard:
-    """Answers 421, or what `admit` refuses with; lets everything else through."""
+    """Answers 421, or what the half's `admit` refuses with; lets everything else through."""
 
-    def __init__(self, app: ASGIApp, admit: Admit) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse one request, or pass it on."""
@@ -38,9 +34,9 @@ class Guard:
         try:
             headers = Headers(scope=scope)
             check_host(headers.getlist("host"))
-            self._admit(scope["path"], headers)
+            halves.serving(scope).admit(scope["path"], headers)
         except Refused as refused:
-            await answers.refusal(refused)(scope, receive, send)
+            await halves.refusal(scope, refused)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

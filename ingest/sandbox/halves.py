@@ -1,13 +1,16 @@
-"""What one service's API brings to the sandbox: its paths, its key check, its record requests.
+"""What one service's API brings to the sandbox: its requests, its routes, its key, its errors.
 
 A half is data, so `app` and `gate` treat all services alike: adding one is a module that exports an
-`ApiHalf` and a line in `app.HALVES`. Endpoints reach what they share through `of(request)`.
+`ApiHalf` and a line in `app.HALVES`. The paths of the services collide (`/api/v1/...`), so a half
+is found first, by `claims`, and only its own routes are looked up. Endpoints reach what they share
+through `of(request)`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +18,12 @@ from typing import TypeVar
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute
+from starlette.types import Scope
 
-from ingest.sandbox.faults import Fault
+from ingest.sandbox import faults
+from ingest.sandbox.faults import Fate, Fault
 from ingest.sandbox.refusal import Refused
 from ingest.sandbox.stats import Stats
 from ingest.sandbox.store import Store
@@ -25,6 +31,7 @@ from ingest.sandbox.store import Store
 T = TypeVar("T")
 
 TOKEN = "sandbox"  # noqa: S105 - it opens nothing but a rehearsal on loopback
+_HALF = "ingest.half"  # where the half that serves a request stands in its scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +45,27 @@ class Settings:
     record_dir: Path | None = None
 
 
+def _never(_method: str, _path: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class ApiHalf:
-    """One service: `admit` raises `Refused` for a request without the right key."""
+    """One service.
 
-    prefix: str
+    `claims(path, headers)` says whether a request is its own; the first of `app.HALVES` that says
+    so serves it. `admit(path, headers)` raises `Refused` for a request without the right key.
+    `refuse(path, refused, headers)` is the refusal as an answer in the service's own shape.
+    `carries_records(method, path)` marks the requests that are counted and hit by faults,
+    `streams(method, path)` those whose body the gate neither reads nor bounds: the route does.
+    """
+
+    claims: Callable[[str, Headers], bool]
     routes: tuple[BaseRoute, ...]
-    admit: Callable[[Headers], None]
-    carries_records: Callable[[str, str], bool]
+    admit: Callable[[str, Headers], None]
+    refuse: Callable[[str, Refused, Mapping[str, str]], Response]
+    carries_records: Callable[[str, str], bool] = _never
+    streams: Callable[[str, str], bool] = _never
 
 
 @dataclass(slots=True)
@@ -59,6 +79,7 @@ class Shared:
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="store")
     )
     store: Store | None = None
+    drawn: Counter[str] = field(default_factory=Counter)
 
     async def open(self) -> None:
         """Open the store on its thread."""
@@ -79,6 +100,14 @@ class Shared:
         """Run anything on the store's thread."""
         return await asyncio.get_running_loop().run_in_executor(self.worker, work)
 
+    def next_fate(self, scope: str) -> Fate:
+        """The fate of the next request of a scope (`faults.INIT`, `PUT`, ...); they count from 1.
+
+        Ask once a request, on the event loop.
+        """
+        self.drawn[scope] += 1
+        return faults.fate(self.settings.faults, self.settings.seed, self.drawn[scope], scope)
+
 
 def of(request: Request) -> Shared:
     """The shared things of the sandbox that serves `request`."""
@@ -87,8 +116,25 @@ def of(request: Request) -> Shared:
     return shared
 
 
-def admit_bearer(headers: Headers) -> None:
-    """Avalanchio's key check, also the default: no token is 401, a wrong one 403."""
+def assign(scope: Scope, half: ApiHalf) -> None:
+    """Note which half serves a request."""
+    scope[_HALF] = half
+
+
+def serving(scope: Scope) -> ApiHalf:
+    """The half that serves a request."""
+    half = scope[_HALF]
+    assert isinstance(half, ApiHalf)
+    return half
+
+
+def refusal(scope: Scope, refused: Refused, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer that says no, in the shape of the half that serves the request."""
+    return serving(scope).refuse(scope["path"], refused, headers or {})
+
+
+def admit_bearer(_path: str, headers: Headers) -> None:
+    """Avalanchio's key check: no token is 401, a wrong one 403."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Refused(401, f"no token: send the header Authorization: Bearer {TOKEN}")

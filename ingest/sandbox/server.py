@@ -30,6 +30,7 @@ from typing import Any
 
 import orjson
 import uvicorn
+from starlette.datastructures import Headers
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ingest.sandbox import app
@@ -134,7 +135,9 @@ class CountingProtocol(AbortableProtocol):
         """Decide whether the body is to be counted only."""
         super().on_headers_complete()
         self._counted: dict[Any, Any] = {"bytes": 0}
-        self._counts = app.carries_records(self.scope["method"], self.scope["path"])
+        self._counts = app.carries_records(
+            self.scope["method"], self.scope["path"], Headers(raw=list(self.scope["headers"]))
+        )
         if self._counts:
             self.scope["extensions"][COUNTED_EXTENSION] = self._counted
 

@@ -31,13 +31,13 @@ class Stats:
     max_concurrent: int = 0
 
     @contextmanager
-    def request(self) -> Iterator[int]:
-        """Count a request for as long as it is served; gives its number, from 1."""
+    def request(self) -> Iterator[None]:
+        """Count a request for as long as it is served."""
         self.requests += 1
         self.concurrent += 1
         self.max_concurrent = max(self.max_concurrent, self.concurrent)
         try:
-            yield self.requests
+            yield
         finally:
             self.concurrent -= 1
 

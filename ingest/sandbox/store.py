@@ -8,6 +8,7 @@ One `Store` belongs to one thread; `app` keeps it on a worker of its own, so SQL
 the event loop and there is exactly one writer. Definitions are kept as JSON in `_sandbox_tables`,
 beside the tables they describe, so both change in one transaction; a name rule keeps users from
 that prefix. A memory of definitions with their compiled checks saves reading them per request.
+aito's tables live in the same file, under the same prefix, and have a store of their own, `aito`.
 
 Guesses: a broken unique column is a 400 that names the record and the column; SQLite's files under
 the data directory are called `sandbox.sqlite*`.
@@ -25,6 +26,7 @@ from typing import Any
 import orjson
 
 from ingest.sandbox import body, query, tables
+from ingest.sandbox.aito_store import AitoStore
 from ingest.sandbox.names import INTERNAL_PREFIX, folded, quoted
 from ingest.sandbox.refusal import Refused, bad, shown
 from ingest.sandbox.rows import Write, Writer
@@ -55,6 +57,7 @@ class Store:
         self._db.execute(
             f"CREATE TABLE IF NOT EXISTS {CATALOGUE} (name TEXT PRIMARY KEY, definition TEXT)"
         )
+        self.aito = AitoStore(self._db, self.transaction)
         self._writers = {writer.table.name: writer for writer in self._catalogued()}
         self._reader = query.Reader(path, self._writers.__contains__)
 
@@ -85,7 +88,7 @@ class Store:
     def drop(self, name: str) -> None:
         """Forget a table and its rows."""
         self.table(name)
-        with self._transaction():
+        with self.transaction():
             self._db.execute(f"DROP TABLE {quoted(name)}")
             self._db.execute(f"DELETE FROM {CATALOGUE} WHERE name = ?", (name,))  # noqa: S608
         del self._writers[name]
@@ -95,7 +98,7 @@ class Store:
         writer = self._writer(name)
         request = body.records(content, exact_numbers=writer.keeps_json)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        with self._transaction():
+        with self.transaction():
             for write in writer.planned(request.records, request.upsert_key, now):
                 self._execute(writer.table, write)
         return len(request.records)
@@ -110,7 +113,7 @@ class Store:
     def delete_where(self, name: str, condition: str) -> int:
         """Delete the rows for which an SQL condition holds; how many there were."""
         self.table(name)
-        with self._transaction():
+        with self.transaction():
             return query.delete_where(self._db, name, condition)
 
     def select(self, statement: object) -> dict[str, Any]:
@@ -135,7 +138,7 @@ class Store:
     def _change(self, name: str, table: Table) -> Table:
         """Make the database follow a definition."""
         old = self._writers.get(name)
-        with self._transaction():
+        with self.transaction():
             if old is None:
                 self._db.execute(_creation(table))
             for column in table.columns:
@@ -185,14 +188,22 @@ class Store:
             raise bad(message, record=index, column=column) from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of the block or nothing. Within another one it is a part that may fail by itself."""
+        part = self._db.in_transaction
+        self._db.execute("SAVEPOINT part" if part else "BEGIN IMMEDIATE")
         try:
-            yield
+            yield self._db
         except BaseException:
-            self._db.execute("ROLLBACK")
+            self._take_back(part=part)
             raise
-        self._db.execute("COMMIT")
+        self._db.execute("RELEASE part" if part else "COMMIT")
+
+    def _take_back(self, *, part: bool) -> None:
+        """End a failed transaction, or one that SQLite has ended already: an interrupt does."""
+        if self._db.in_transaction:
+            for end in ("ROLLBACK TO part", "RELEASE part") if part else ("ROLLBACK",):
+                self._db.execute(end)
 
 
 class _Counted:

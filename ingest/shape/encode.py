@@ -12,22 +12,22 @@ Nothing here knows files, places or services. A line is never encoded twice.
 from __future__ import annotations
 
 import dataclasses
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 
 import polars as pl
 
 from ingest.model import Stage
+from ingest.shape.encode_check import Checked, check, is_null
+from ingest.shape.encode_line import LINE, Member, Piece, Spelt, glued, line, unquoted
+from ingest.shape.encode_values import read_texts
 from ingest.shape.plan import FieldPlan, ShapePlan
 from ingest.shape.rules import Spelling
 from ingest.shape.sql import evaluate
 from ingest.shape.values import BadValue, quoted
 
-LINE = "line"
-HEAD_ROWS = 64  # how far to look for a first value that is not null
+NULL = "null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +86,6 @@ def encode(
     return work.finish(largest_record)
 
 
-@dataclass(frozen=True, slots=True)
-class Spelt:
-    """A column of the frame whose every value is spelt in one way: a piece of a line."""
-
-    spelling: Spelling
-    name: str
-
-
-Piece = str | pl.Expr | Spelt
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """What the first query said of one field's column."""
-
-    spelling: Spelling | None
-    clean: bool
-    has_nulls: bool
-
-
 class _Work:
     """The state of one `encode`: the frame as it gains settled columns, and the bad cells."""
 
@@ -123,11 +103,14 @@ class _Work:
         self.plan = plan
         self.columns = columns
         self.pieces: dict[int, list[Piece]] = {}
+        self.absent = {index: pl.col(name) for index, name in extras.absent.items()}
+        self.sent: dict[int, list[Piece]] = {}  # instead of `pieces`, where some are absent
         self.bad: dict[int, BadCell] = {}
 
     def settle_columns(self) -> None:
         """Every field but the SQL ones: its JSON text as pieces of the line."""
-        checked = self._check()
+        fields = self.plan.fields
+        checked = check(self.frame, dict(enumerate(fields)), self.columns, self.known)
         for index, field in enumerate(self.plan.fields):
             if field.sql is not None:
                 continue
@@ -136,100 +119,51 @@ class _Work:
             elif index in self.columns:
                 self._settle_column(index, field, checked[index])
             else:
-                self.pieces[index] = [field.default or "null"]
+                self.pieces[index] = [field.default or NULL]
                 if self._must_be_there(field):
                     self._all_missing(field)
 
-    def _check(self) -> dict[int, _Checked]:
-        """The first query: is each column spelt as its first value suggests, and has it nulls?"""
-        asked: dict[int, Spelling | None] = {}
-        questions: list[pl.Expr] = []
-        for index, name in self.columns.items():
-            field = self.plan.fields[index]
-            questions += _null_questions(index, name, field.nulls)
-            if index in self.known:
-                asked[index] = self.known[index]
-                continue
-            spelling = self._suggested(name, field)
-            asked[index] = spelling
-            if spelling is None or field.rule is None:
-                continue
-            holds = spelling.holds(pl.col(name))
-            if field.rule.also is not None:
-                holds = holds & field.rule.also(pl.col(name))
-            questions.append((holds | _is_null(name, field.nulls)).all().alias(f"clean{index}"))
-        answers = self.frame.select(questions).row(0, named=True) if questions else {}
-        return {
-            index: _Checked(
-                spelling,
-                index in self.known or bool(answers.get(f"clean{index}")),
-                bool(answers.get(f"null{index}"))
-                or self.frame.get_column(self.columns[index]).has_nulls(),
-            )
-            for index, spelling in asked.items()
-        }
-
-    def _suggested(self, name: str, field: FieldPlan) -> Spelling | None:
-        if field.rule is None:
-            return None
-        for text in self.frame.get_column(name).head(HEAD_ROWS):
-            if text is not None and text not in field.nulls:
-                return field.rule.spelling(text)
-        return field.rule.spellings[0] if field.rule.spellings else None
-
-    def _settle_column(self, index: int, field: FieldPlan, checked: _Checked) -> None:
+    def _settle_column(self, index: int, field: FieldPlan, checked: Checked) -> None:
         name = self.columns[index]
-        if checked.clean and checked.spelling is not None and not checked.has_nulls:
-            self.pieces[index] = [Spelt(checked.spelling, name)]
+        spelt = Spelt(checked.spelling, name) if checked.clean and checked.spelling else None
+        if spelt is not None and not checked.has_nulls:
+            self.pieces[index] = [spelt]
             return
-        is_null = _is_null(name, field.nulls)
+        missing = is_null(name, field.nulls)
         if checked.has_nulls and self._must_be_there(field):
-            missing = BadValue("missing_value", f"{field.name} has no value and is required")
-            self._reject(self.frame.select(is_null).to_series(), field, "map", missing)
-        if checked.clean and checked.spelling is not None:
-            json = _glued([Spelt(checked.spelling, name)])
+            self._reject_missing(self.frame.select(missing).to_series(), field)
+        if spelt is not None:
+            json = glued([spelt])
         else:
-            json = self._settle_slowly(index, field, pl.when(~is_null).then(pl.col(name)))
-        null = pl.lit(field.default or "null")
-        self.pieces[index] = [pl.when(is_null).then(null).otherwise(json).fill_null(null)]
+            json = self._settle_slowly(index, field, pl.when(~missing).then(pl.col(name)))
+        null = pl.lit(field.default or NULL)
+        value = pl.when(missing).then(null).otherwise(json).fill_null(null)
+        self.pieces[index] = [value]
+        if field.type == "json":  # a text may be null itself
+            self._heed_json_nulls(index, field, value)
+        elif self.plan.omit_nulls and checked.has_nulls and field.default is None:
+            self.absent[index] = missing
+            self.sent[index] = [json.fill_null(null) if spelt is None else spelt]
+
+    def _heed_json_nulls(self, index: int, field: FieldPlan, value: pl.Expr) -> None:
+        """What holds for a column's nulls holds for values that are spelt `null`, too."""
+        nulls = value == NULL
+        if self._must_be_there(field):
+            self._reject_missing(self.frame.select(nulls).to_series(), field)
+        elif self.plan.omit_nulls:
+            self.absent[index] = nulls
 
     def _settle_slowly(self, index: int, field: FieldPlan, source: pl.Expr) -> pl.Expr:
         """Bulk, then scalar for what is open; the result becomes a column of the frame."""
         if field.rule is None:
             return source
         texts = self.frame.select(source.alias("s")).to_series()
-        bulk = field.rule.bulk
-        done = (
-            texts.to_frame().select(bulk(pl.col("s")).cast(pl.String)).to_series()
-            if bulk is not None
-            else pl.Series([None], dtype=pl.String).new_from_index(0, len(texts))
-        )
-        still_open = done.is_null() & texts.is_not_null()
-        if still_open.any():
-            done = self._settle_one_by_one(field, texts, done, still_open)
+        done, bad = read_texts(texts, field.rule)
+        for row, trouble in bad.items():
+            self._add_bad(BadCell(row, field, "coerce", trouble))
         name = f"json{index}"
         self.frame = self.frame.with_columns(done.alias(name))
         return pl.col(name)
-
-    def _settle_one_by_one(
-        self, field: FieldPlan, texts: pl.Series, done: pl.Series, still_open: pl.Series
-    ) -> pl.Series:
-        assert field.rule is not None
-        good: dict[str, str] = {}
-        refused: dict[str, BadValue] = {}
-        for text in texts.filter(still_open).unique():
-            try:
-                good[text] = field.rule.scalar(text)
-            except BadValue as trouble:
-                refused[text] = trouble
-        if refused:
-            rows = (still_open & texts.is_in(list(refused))).arg_true().to_list()
-            for row in rows:
-                self._add_bad(BadCell(row, field, "coerce", refused[texts[row]]))
-        if not good:
-            return done
-        named = texts.replace_strict(list(good), list(good.values()), default=None)
-        return done.zip_with(~still_open, named.cast(pl.String))
 
     def settle_sql(self, index: int, field: FieldPlan) -> None:
         """A field made by SQL over those before it; its result becomes a column of the frame."""
@@ -242,24 +176,26 @@ class _Work:
         self.columns = {**self.columns, index: name}
         json = pl.col(name)  # as JSON text; a type given besides reads it as any other text
         if field.rule is not None:
-            json = self._settle_slowly(index, field, _unquoted(json))
+            json = self._settle_slowly(index, field, unquoted(json))
+        value = json.fill_null(NULL)
         if field.required:
-            missing = BadValue("missing_value", f"{field.name} has no value and is required")
-            self._reject(self.frame.get_column(name).is_null(), field, "map", missing)
-        self.pieces[index] = [json.fill_null("null")]
+            self._reject_missing(self.frame.get_column(name).is_null(), field)
+        self.pieces[index] = [value]
+        if self.plan.omit_nulls:
+            self.absent[index] = value == NULL
 
     def _typed_frame(self) -> pl.DataFrame:
         """The fields settled so far under their own names, typed, for SQL to work on."""
         named = []
         for index, pieces in self.pieces.items():
             field = self.plan.fields[index]
-            json = _glued(pieces)
-            null = json == "null"
+            json = glued(pieces)
+            null = json == NULL
             rule = field.rule
             if rule is not None and rule.typed is not None:
                 typed = rule.typed(pl.when(~null).then(json))
             else:
-                typed = _unquoted(pl.when(~null).then(json))
+                typed = unquoted(pl.when(~null).then(json))
             named.append(typed.alias(field.name))
         names = [self.plan.fields[index].name for index in self.pieces]
         return self.frame.with_columns(named).select(names or [self.frame.columns[0]])
@@ -281,26 +217,14 @@ class _Work:
 
     def _line(self) -> pl.Expr:
         """The whole record as one text."""
-        names = [quoted(f.name) + ":" for f in self.plan.fields]
-        if not self.extras.absent and self.extras.rest is None:
-            parts: list[Piece] = ["{"]
-            for index, name in enumerate(names):
-                parts += [("," if index else "") + name, *self.pieces[index]]
-            parts.append("}")
-            spelt = tuple(part for part in parts if not isinstance(part, pl.Expr))
-            return _spelt_line(spelt) if len(spelt) == len(parts) else _glued(parts)
         members = []
-        for index, name in enumerate(names):
-            member = _glued([",", name, *self.pieces[index]])
-            if index in self.extras.absent:
-                absent = pl.col(self.extras.absent[index])
-                member = pl.when(absent).then(pl.lit("")).otherwise(member)
-            members.append(member)
-        if self.extras.rest is not None:
-            rest = pl.col(self.extras.rest)
-            members.append(pl.when(rest == "").then(rest).otherwise(_glued([",", rest])))
-        body = pl.concat_str(members).str.strip_prefix(",")
-        return _glued(["{", body, "}"])
+        for index, field in enumerate(self.plan.fields):
+            pieces = self.sent.get(index) or self.pieces[index]
+            first = pieces[0]
+            if self.plan.omit_nulls and isinstance(first, str) and first == NULL:
+                continue
+            members.append(Member(quoted(field.name) + ":", pieces, self.absent.get(index)))
+        return line(members, self.extras.rest)
 
     def _reject_long(self, lines: pl.Series, largest_record: int) -> None:
         if not lines.len() or int(lines.str.len_bytes().max() or 0) <= largest_record:  # type: ignore[arg-type] # a count
@@ -317,7 +241,7 @@ class _Work:
         if self.plan.key is None:
             return None
         index = next(i for i, f in enumerate(self.plan.fields) if f.name == self.plan.key)
-        keys = self.frame.select(_glued(self.pieces[index]).alias("key")).to_series()
+        keys = self.frame.select(glued(self.pieces[index]).alias("key")).to_series()
         if keys.len() != self.frame.height:  # a constant
             keys = keys.new_from_index(0, self.frame.height)
         return tuple(keys if rows is None else keys.gather(rows))
@@ -326,75 +250,13 @@ class _Work:
         return field.required or field.name == self.plan.key
 
     def _all_missing(self, field: FieldPlan) -> None:
-        trouble = BadValue("missing_value", f"{field.name} has no value and is required")
-        for row in range(self.frame.height):
-            self._add_bad(BadCell(row, field, "map", trouble))
+        everyone = pl.Series([True], dtype=pl.Boolean).new_from_index(0, self.frame.height)
+        self._reject_missing(everyone, field)
 
-    def _reject(self, mask: pl.Series, field: FieldPlan, stage: Stage, trouble: BadValue) -> None:
+    def _reject_missing(self, mask: pl.Series, field: FieldPlan) -> None:
+        trouble = BadValue("missing_value", f"{field.name} has no value and is required")
         for row in mask.arg_true().to_list():
-            self._add_bad(BadCell(row, field, stage, trouble))
+            self._add_bad(BadCell(row, field, "map", trouble))
 
     def _add_bad(self, cell: BadCell) -> None:
         self.bad.setdefault(cell.row, cell)
-
-
-@lru_cache(maxsize=1024)
-def _is_null(name: str, words: tuple[str, ...]) -> pl.Expr:
-    """A Boolean a row: null, or a word for it."""
-    column = pl.col(name)
-    if not words:
-        return column.is_null()
-    same = column == words[0] if len(words) == 1 else column.is_in(list(words))
-    return column.is_null() | same
-
-
-@lru_cache(maxsize=1024)
-def _null_questions(index: int, name: str, words: tuple[str, ...]) -> tuple[pl.Expr, ...]:
-    """Does any value mean null? (Nulls of the column's own are counted without asking.)"""
-    if not words:
-        return ()
-    column = pl.col(name)
-    same = column == words[0] if len(words) == 1 else column.is_in(list(words))
-    return (same.any().alias(f"null{index}"),)
-
-
-def _glued(pieces: Sequence[Piece]) -> pl.Expr:
-    """One text of all pieces; neighbouring constants become one."""
-    merged: list[str | pl.Expr] = []
-    for piece in pieces:
-        parts = piece.spelling.pieces(pl.col(piece.name)) if isinstance(piece, Spelt) else (piece,)
-        for part in parts:
-            if isinstance(part, str) and merged and isinstance(merged[-1], str):
-                merged[-1] += part
-            elif not isinstance(part, str) or part:
-                merged.append(part)
-    return pl.concat_str([pl.lit(p) if isinstance(p, str) else p for p in merged])
-
-
-@lru_cache(maxsize=64)
-def _spelt_line(pieces: tuple[str | Spelt, ...]) -> pl.Expr:
-    """The line of a block in which every column is spelt in one way: the same for all of them, so
-    it is put together once and not once a block."""
-    return _glued(pieces)
-
-
-def _unquoted(json: pl.Expr) -> pl.Expr:
-    """The texts of JSON strings; other JSON stays as it is spelt."""
-    struct = pl.Struct({"v": pl.String})
-    wrapped = pl.concat_str(pl.lit('{"v":'), json, pl.lit("}"))
-    is_text = json.str.starts_with('"')
-    text = pl.when(is_text).then(wrapped).str.json_decode(struct).struct.field("v")
-    return pl.when(is_text).then(text).otherwise(json)
-
-
-def to_buffer(lines: pl.Series, record_end: bytes) -> bytes:
-    """The lines as bytes, each with its end."""
-    out = io.BytesIO()
-    lines.to_frame(LINE).write_csv(
-        out,
-        include_header=False,
-        quote_style="never",
-        line_terminator=record_end.decode(),
-        batch_size=8192,
-    )
-    return out.getvalue()

@@ -13,6 +13,7 @@ from ingest.job import FieldSettings, FieldType
 from ingest.model import Column
 from ingest.shape import rules, time_rules, values
 from ingest.shape.rules import Rule
+from ingest.shape.values import IntegerRange
 
 Constant = bool | int | float | str
 
@@ -29,10 +30,17 @@ FITS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def rule_for(name: str, kind: FieldType, settings: FieldSettings, live: Column | None) -> Rule:
+def rule_for(
+    name: str,
+    kind: FieldType,
+    settings: FieldSettings,
+    live: Column | None,
+    integers: IntegerRange | None = None,
+) -> Rule:
     """The column rule of a type with a field's settings and the live column's bounds.
 
-    Raises SettingsError for a format that can't be relied on.
+    `integers` are those that the column takes, None for all of 64 bits. Raises SettingsError for a
+    format that can't be relied on.
     """
     try:
         if kind in ("date", "timestamp"):
@@ -40,7 +48,7 @@ def rule_for(name: str, kind: FieldType, settings: FieldSettings, live: Column |
     except ValueError as exc:
         raise SettingsError(f"fields.{name}.format: {exc}") from exc
     if kind == "integer":
-        return rules.integer(settings.decimal)
+        return rules.integer(settings.decimal, integers or values.INT64)
     if kind == "decimal":
         return rules.decimal_number(settings.decimal)
     if kind == "boolean":
@@ -95,7 +103,7 @@ def literal(place: str, value: Constant, kind: FieldType, rule: Rule) -> str:
         if kind == type_of_constant(value) == "boolean":
             return text
         if kind == "integer":
-            return values.integer(text)
+            return rule.scalar(values.integer(text))  # its own bounds; the point is gone by now
         return values.decimal_number(text) if kind == "decimal" else rule.scalar(text)
     except values.BadValue as exc:
         raise SettingsError(f"{place}: {exc.message} (the field's type is {kind})") from exc

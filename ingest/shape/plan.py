@@ -12,14 +12,15 @@ part of the data showed (`guessed`); failing that it is text.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from ingest.job import FieldSettings, FieldType, Job
-from ingest.model import Column, Layout, Schema
-from ingest.shape.field_types import FITS, Constant, literal, rule_for, type_of_constant
+from ingest.model import Layout, Schema
+from ingest.shape.conflicts import Named, near, of_names, of_settings, of_table
+from ingest.shape.field_types import Constant, literal, rule_for, type_of_constant
 from ingest.shape.rules import Rule
+from ingest.shape.service import Meeting
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,19 @@ class FieldPlan:
 
 @dataclass(frozen=True, slots=True)
 class ShapePlan:
-    """How records of one layout become the target's. `rest` is true if JSON keys that no field
-    names travel on (a CSV's columns are all in `fields`). `key` is the upsert key."""
+    """How records of one layout become the target's.
+
+    `rest` is true if JSON keys that no field names travel on (a CSV's columns are all in `fields`);
+    those in `must` may not lack or be null. `key` is the upsert key. With `omit_nulls` a field
+    without a value is left out of the record.
+    """
 
     layout: Layout
     fields: tuple[FieldPlan, ...]
     rest: bool = False
     key: str | None = None
+    must: tuple[str, ...] = ()
+    omit_nulls: bool = False
 
     @property
     def passthrough(self) -> bool:
@@ -60,38 +67,47 @@ class ShapePlan:
         return self.layout.format == "ndjson" and self.rest and not self.fields and not self.key
 
 
-@dataclass(frozen=True, slots=True)
-class Meeting:
-    """What the plan is made from, besides the layout.
-
-    `field_type` says which of our types a live column has; `guessed` holds types by source column.
-    """
-
-    job: Job
-    schema: Schema | None
-    field_type: Callable[[Column], FieldType]
-    guessed: Mapping[str, FieldType] = field(default_factory=dict)
-
-
 def make_plan(layout: Layout, meeting: Meeting) -> tuple[ShapePlan, tuple[str, ...]]:
-    """The plan for this layout, and every conflict as a sentence."""
+    """The plan for this layout, and every conflict as a sentence.
+
+    Raises SettingsError for a constant or a format that no record could be made with.
+    """
     job = meeting.job
-    conflicts: list[str] = []
+    conflicts: list[str] = of_settings(meeting)
     plans = [_plan_field(n, f, layout, meeting, conflicts) for n, f in job.fields.items()]
     plans += _plan_rest(layout, meeting, conflicts)
-    by_name = {plan.name: plan for plan in plans}
-    if layout.format == "csv" or by_name or job.source.rest == "drop":
-        _check_schema(by_name, layout, meeting, conflicts)
+    keep = job.source.rest == "keep" and layout.format == "ndjson"
+    named = Named({p.name: p.type for p in plans}, {p.column for p in plans}, rest=keep)
+    conflicts += of_names(named, meeting)
+    must: tuple[str, ...] = ()
+    if plans or not keep:
+        found, must = of_table(named, meeting)
+        conflicts += found
     key = job.target.upsert_key
-    if key is not None and key not in by_name:
+    if key is not None and key not in named.types:
         if layout.format == "csv":
-            conflicts.append(f"upsert_key {key!r} is no field of this job{_near(key, by_name)}")
+            conflicts.append(f"upsert_key {key!r} is no field of this job{near(key, named.types)}")
         else:  # the key must be known of every record, so it is read though nobody named it
             plans.insert(0, FieldPlan(key, column=key, required=True))
-    keep = job.source.rest == "keep" and layout.format == "ndjson"
     if not plans and not keep:
         conflicts.append('there is nothing to send: no [fields], and rest = "drop"')
-    return ShapePlan(layout, tuple(plans), keep, key), tuple(conflicts)
+    omit = job.target.nulls == "omit"
+    return ShapePlan(layout, tuple(plans), keep, key, must, omit), tuple(conflicts)
+
+
+def with_integers(plan: ShapePlan, made: Mapping[str, FieldType], meeting: Meeting) -> ShapePlan:
+    """The plan with the bounds of their columns on integers that SQL makes.
+
+    `made` are the types of the fields made by SQL.
+    """
+    fields = list(plan.fields)
+    for index, field in enumerate(fields):
+        settings = meeting.job.fields.get(field.name)
+        if settings is None or field.rule is not None or made.get(field.name) != "integer":
+            continue
+        if meeting.integers(field.name, settings) is not None:
+            fields[index] = replace(field, rule=_rule(field.name, "integer", settings, meeting))
+    return replace(plan, fields=tuple(fields))
 
 
 def source_column(name: str, settings: FieldSettings) -> str | None:
@@ -124,22 +140,22 @@ def _plan_field(
     meeting: Meeting,
     conflicts: list[str],
 ) -> FieldPlan:
-    live = _live(meeting, name)
     if settings.sql is not None:
         kind = settings.type
-        rule = rule_for(name, kind, settings, live) if kind else None
-        return FieldPlan(name, kind, rule, sql=settings.sql, required=_is_required(settings, live))
+        rule = _rule(name, kind, settings, meeting) if kind else None
+        required = meeting.is_required(name, settings)
+        return FieldPlan(name, kind, rule, sql=settings.sql, required=required)
     if settings.value is not None:
         return _constant_plan(name, settings.value, settings, meeting)
     kind = _type_of(name, settings, meeting)
     if settings.from_ is not None and settings.from_.startswith("@"):
         kind = kind or ("integer" if settings.from_ == "@line" else "string")
-        rule = rule_for(name, kind, settings, live)
+        rule = _rule(name, kind, settings, meeting)
         return FieldPlan(name, kind, rule, pseudo=settings.from_)
     column = settings.from_ or name
     if layout.format == "csv" and column not in layout.columns:
-        near = _near(column, layout.columns)
-        conflicts.append(f"fields.{name}: the source has no column {column!r}{near}")
+        there = near(column, layout.columns)
+        conflicts.append(f"fields.{name}: the source has no column {column!r}{there}")
     return _reading_plan(name, column, settings, layout, (kind, meeting))
 
 
@@ -147,10 +163,11 @@ def _constant_plan(
     name: str, value: Constant, settings: FieldSettings, meeting: Meeting
 ) -> FieldPlan:
     """A text takes the live column's type, as a source's text would; the others have their own."""
-    live = _live(meeting, name)
-    taken = meeting.field_type(live) if live and isinstance(value, str) else type_of_constant(value)
-    kind = settings.type or taken
-    rule = rule_for(name, kind, settings, live)
+    live, own = meeting.live(name), type_of_constant(value)
+    kind = settings.type
+    if kind is None:
+        kind = meeting.types.field_type(live) if live and isinstance(value, str) else own
+    rule = _rule(name, kind, settings, meeting)
     return FieldPlan(name, kind, rule, constant=literal(f"fields.{name}.value", value, kind, rule))
 
 
@@ -162,14 +179,13 @@ def _reading_plan(
     context: tuple[FieldType | None, Meeting],
 ) -> FieldPlan:
     kind, meeting = context
-    live = _live(meeting, name)
     rule = None
     if kind is not None or layout.format == "csv":
-        rule = rule_for(name, kind or "string", settings, live)
+        rule = _rule(name, kind or "string", settings, meeting)
     default = None
     if settings.default is not None:
         own = kind or ("string" if rule else type_of_constant(settings.default))
-        reader = rule or rule_for(name, own, settings, live)
+        reader = rule or _rule(name, own, settings, meeting)
         default = literal(f"fields.{name}.default", settings.default, own, reader)
     return FieldPlan(
         name,
@@ -179,14 +195,13 @@ def _reading_plan(
         position=layout.columns.index(column) if column in layout.columns else -1,
         nulls=_nulls(settings, layout, meeting.job),
         default=default,
-        required=_is_required(settings, live),
+        required=meeting.is_required(name, settings),
     )
 
 
-def _is_required(settings: FieldSettings, live: Column | None) -> bool:
-    """A null would be refused, and with it the whole request it travels in."""
-    live_wants = live is not None and live.required and settings.default is None
-    return settings.required or live_wants
+def _rule(name: str, kind: FieldType, settings: FieldSettings, meeting: Meeting) -> Rule:
+    integers = meeting.integers(name, settings) if kind == "integer" else None
+    return rule_for(name, kind, settings, meeting.live(name), integers)
 
 
 def _nulls(settings: FieldSettings, layout: Layout, job: Job) -> tuple[str, ...]:
@@ -218,51 +233,10 @@ def _plan_rest(layout: Layout, meeting: Meeting, conflicts: list[str]) -> list[F
     return plans
 
 
-def _live(meeting: Meeting, name: str) -> Column | None:
-    return meeting.schema.column(name) if meeting.schema else None
-
-
 def _type_of(name: str, settings: FieldSettings, meeting: Meeting) -> FieldType | None:
     if settings.type is not None:
         return settings.type
-    live = _live(meeting, name)
+    live = meeting.live(name)
     if live is not None:
-        return meeting.field_type(live)
+        return meeting.types.field_type(live)
     return meeting.guessed.get(settings.from_ or name)
-
-
-def _near(name: str, names: Sequence[str] | Mapping[str, object]) -> str:
-    folded = {n.casefold(): n for n in names}
-    close = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {folded[close[0]]!r}?"
-    return f"; it has {', '.join(map(repr, list(names)[:20]))}" if names else ""
-
-
-def _check_schema(
-    plans: Mapping[str, FieldPlan], layout: Layout, meeting: Meeting, conflicts: list[str]
-) -> None:
-    schema, create = meeting.schema, meeting.job.target.create
-    if schema is None:
-        return
-    for plan in plans.values():
-        live = schema.column(plan.name)
-        if live is None and not create and plan.name != "id":
-            known = [column.name for column in schema.columns]
-            conflicts.append(
-                f"the table {schema.table!r} has no column {plan.name!r}{_near(plan.name, known)}"
-                "; set create = true to add it"
-            )
-        elif live is not None and plan.type is not None:
-            takes = meeting.field_type(live)
-            if takes not in FITS[plan.type]:
-                conflicts.append(
-                    f"fields.{plan.name}: type {plan.type!r} does not go into the live column of"
-                    f" type {live.type}; it takes {takes!r}"
-                )
-    if layout.format == "csv" or meeting.job.source.rest == "drop":
-        conflicts += [
-            f"the table {schema.table!r} requires {column.name!r}, and no field gives it"
-            for column in schema.columns
-            if column.required and column.name not in plans and column.name != "id"
-        ]

@@ -24,14 +24,14 @@ import polars as pl
 
 from ingest.shape import values
 from ingest.shape.json_read import json_value as read_json
-from ingest.shape.values import Scalar
+from ingest.shape.values import INT64, IntegerRange, Scalar
 
 Pieces = tuple[str, pl.Expr, str]
 Transform = Callable[[pl.Expr], pl.Expr]
 
 # Bounded exponents and digits: what matches is finite, so nothing needs to be parsed to know it.
-PLAIN_INTEGER = r"^(?:0|-?[1-9][0-9]{0,17})$"
-WHOLE_WITH_POINT = r"^(?:0|-?[1-9][0-9]{0,17})\.0$"
+WHOLE = r"0|-?[1-9][0-9]{0,17}"
+PLAIN_INTEGER = f"^(?:{WHOLE})$"
 SPELT_WHOLE = r"^[+-]?[0-9]{1,18}(?:\.0*)?$"
 PLAIN_DECIMAL = r"^-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?$"
 COMMA_DECIMAL = PLAIN_DECIMAL.replace(r"\.", ",")
@@ -86,8 +86,9 @@ class Rule:
         return next((s for s in self.spellings if s.suggests(text)), None)
 
 
-def integer(decimal: str = ".") -> Rule:
-    """Whole numbers of 64 bits."""
+def integer(decimal: str = ".", bounds: IntegerRange = INT64) -> Rule:
+    """Whole numbers within the bounds."""
+    whole = _surely_within(bounds)
 
     def without_point(column: pl.Expr) -> pl.Expr:
         return column.str.strip_suffix(".0")
@@ -95,17 +96,33 @@ def integer(decimal: str = ".") -> Rule:
     def bulk(column: pl.Expr) -> pl.Expr:
         text = _point(column.str.strip_chars(values.BLANKS), decimal)
         number = text.str.replace(r"\.0*$", "").cast(pl.Int64, strict=False)
-        return pl.when(text.str.contains(SPELT_WHOLE)).then(number.cast(pl.String))
+        fits = text.str.contains(SPELT_WHOLE)
+        if bounds != INT64:
+            fits &= number.is_between(bounds.least, bounds.most)
+        return pl.when(fits).then(number.cast(pl.String))
 
+    pointed = Spelling(rf"^(?:{whole})\.0$", transform=without_point)
     return Rule(
-        scalar=functools.partial(values.integer, decimal=decimal),
-        spellings=(
-            Spelling(PLAIN_INTEGER),
-            *((Spelling(WHOLE_WITH_POINT, transform=without_point),) if decimal == "." else ()),
-        ),
+        scalar=functools.partial(values.integer, decimal=decimal, bounds=bounds),
+        spellings=(Spelling(f"^(?:{whole})$"), *((pointed,) if decimal == "." else ())),
         bulk=bulk,
         typed=lambda column: column.cast(pl.Int128),  # `sql` says why so wide
     )
+
+
+def _surely_within(bounds: IntegerRange) -> str:
+    """A pattern of whole numbers that all fit: by their digits' number and the first of them.
+
+    Of 32 bits these are all but a fourteenth, seconds since 1970 among them.
+    """
+    if bounds == INT64:
+        return WHOLE
+    beyond = min(bounds.most, -bounds.least) + 1
+    digits = len(str(beyond)) - 1
+    first = beyond // 10**digits
+    parts = [f"[1-9][0-9]{{0,{digits - 1}}}"] if digits else []
+    parts += [f"[1-{first - 1}][0-9]{{{digits}}}"] if first > 1 else []
+    return f"0|-?(?:{'|'.join(parts)})" if parts else "0"
 
 
 def decimal_number(decimal: str = ".") -> Rule:

@@ -15,7 +15,8 @@ import polars as pl
 
 from ingest.kept import keep
 from ingest.model import MARK_EVERY, Block, FileInfo, Place, Reject, Segment, Shaped, ShapedSegment
-from ingest.shape.encode import BadCell, Encoded, to_buffer
+from ingest.shape.encode import BadCell, Encoded
+from ingest.shape.encode_line import to_buffer
 from ingest.shape.plan import ShapePlan
 
 RAW_BYTES = 64 * 1024

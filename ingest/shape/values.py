@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import orjson
 
@@ -28,6 +29,28 @@ TRUE_WORDS = ("true", "True", "TRUE", "1")
 FALSE_WORDS = ("false", "False", "FALSE", "0")
 
 Scalar = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerRange:
+    """The whole numbers from `least` to `most`, both included, 0 between them, within 64 bits.
+
+    `words` name them where a number is refused.
+    """
+
+    least: int
+    most: int
+    words: str
+
+    def __post_init__(self) -> None:
+        if not INT64_MIN <= self.least <= 0 <= self.most <= INT64_MAX:
+            raise ValueError(f"{self.least} to {self.most} is no range of integers around 0")
+
+    def __contains__(self, number: int) -> bool:
+        return self.least <= number <= self.most
+
+
+INT64 = IntegerRange(INT64_MIN, INT64_MAX, "64 bits")
 
 
 class BadValue(ValueError):  # noqa: N818 - it names the value, as data
@@ -50,8 +73,8 @@ def quoted(text: str) -> str:
     return orjson.dumps(text).decode()
 
 
-def integer(text: str, decimal: str = ".") -> str:
-    """A whole number of 64 bits: `12345.0` and `1.5E3` are whole, `12345.5` is refused."""
+def integer(text: str, decimal: str = ".", bounds: IntegerRange = INT64) -> str:
+    """A whole number within the bounds: `12345.0` and `1.5E3` are whole, `12345.5` is refused."""
     kind = ("not_an_integer", "a whole number")
     sign, whole, fraction, exponent = _number_parts(text, kind, decimal)
     digits = (whole + fraction).lstrip("0")
@@ -64,8 +87,8 @@ def integer(text: str, decimal: str = ".") -> str:
             raise BadValue("not_whole", f"{shown(text)} is no whole number")
         shift = 0
     too_long = len(digits) + shift > 19  # asked first: a billion zeros must not be written out
-    if too_long or not INT64_MIN <= int(sign + digits + "0" * shift) <= INT64_MAX:
-        raise BadValue("out_of_range", f"{shown(text)} does not fit into 64 bits")
+    if too_long or int(sign + digits + "0" * shift) not in bounds:
+        raise BadValue("out_of_range", f"{shown(text)} does not fit into {bounds.words}")
     return str(int(sign + digits + "0" * shift))
 
 

@@ -12,13 +12,28 @@ from hypothesis import strategies as st
 
 from ingest.job import Job, make_job
 from ingest.model import Block, Dialect, FileInfo, Form, Layout, Schema, Segment, Shaped
-from ingest.shape.plan import Meeting, ShapePlan, make_plan
-from ingest.targets.avalanchio_types import field_type
+from ingest.shape.plan import ShapePlan, make_plan
+from ingest.shape.service import Meeting, ServiceTypes
+from ingest.targets import aito_types, avalanchio_types
+
+LENIENT = ServiceTypes(avalanchio_types.column_type, avalanchio_types.field_type)
+# Integers of 32 bits, columns that refuse null unless they say otherwise, no blanks in names.
+STRICT = ServiceTypes(
+    aito_types.column_type,
+    aito_types.field_type,
+    integer_range=aito_types.integer_range,
+    column_name_problem=lambda name: "it holds a blank" if " " in name else None,
+    wider_integers='api = "v2" for Long',
+    strict_nulls=True,
+    own_columns=frozenset(),
+)
 
 ODD_TEXTS = (
     "", " ", "0", "-0", "+5", "00100", "1_000", "١٢٣", "１２", "infinity", "-inf", "NaN", "1e400",
     "1e-400", "12345.0", "1.5E3", "12345.5", "9007199254740993", "9223372036854775807",
-    "9223372036854775808", "-9223372036854775808", "18446744073709551616", "5.", ".5", ".",
+    "2147483647", "2147483648", "-2147483648", "-2147483649", "1999999999", "2000000000.0",
+    "999999999", "1700000000.0", "9223372036854775808", "-9223372036854775808",
+    "18446744073709551616", "5.", ".5", ".",
     "0.1234567890123456789", "1,5", "1.000,5", "true", "FALSE", "Y", "N", "null", "NA", "a\0b",
     '"', "\\", 'a"b', "a\\b", "\x1f", "\x7f", "\u2028", "é", "😀", "5\n", "a\nb", "\t7 ",
     "2024-02-29", "2023-02-29", "2024-01-31T23:59:59Z", "2024-01-31 23:59:59.123456789",
@@ -33,6 +48,12 @@ def numbers_and_noise() -> st.SearchStrategy[str]:
     )
     near = st.text("0123456789+-.,eE _١\t\n", max_size=12)
     return st.one_of(st.sampled_from(ODD_TEXTS), number, near, any_text())
+
+
+def integers_around(*borders: int) -> st.SearchStrategy[str]:
+    """Integers near these borders, in several spellings."""
+    near = st.sampled_from(borders).flatmap(lambda b: st.integers(b - 3, b + 3))
+    return st.builds(lambda n, end: f"{n}{end}", near, st.sampled_from(["", "", ".0", ".", "e0"]))
 
 
 def any_text() -> st.SearchStrategy[str]:
@@ -57,9 +78,15 @@ def job_of(**settings: Any) -> Job:
     return make_job(document)
 
 
-def plan_of(layout: Layout, job: Job, schema: Schema | None = None, **guessed: Any) -> ShapePlan:
+def plan_of(
+    layout: Layout,
+    job: Job,
+    schema: Schema | None = None,
+    types: ServiceTypes = LENIENT,
+    **guessed: Any,
+) -> ShapePlan:
     """The plan for a layout; there must be no conflict."""
-    plan, conflicts = make_plan(layout, Meeting(job, schema, field_type, guessed))
+    plan, conflicts = make_plan(layout, Meeting(job, schema, types, guessed))
     assert conflicts == ()
     return plan
 

@@ -19,7 +19,9 @@ from ingest.model import Block, Dialect, Form, Layout, Shaped
 from ingest.shape.csv_shape import CsvShaper
 from ingest.shape.values import BadValue
 from tests.shape.helpers import (
+    LENIENT,
     ODD_TEXTS,
+    STRICT,
     any_text,
     block_of,
     csv_block,
@@ -113,6 +115,25 @@ def plain_blocks(draw: st.DrawFn) -> Block:
     return block_of(Layout("csv", columns), *segments, form=Form.PLAIN)
 
 
+@given(plain_blocks(), st.booleans())
+@settings(max_examples=150)
+def test_leaving_nulls_out_is_sending_the_others(block: Block, strict: bool) -> None:
+    """The records are the same but for their null members; so are the rejects."""
+    types = STRICT if strict else LENIENT
+    made = []
+    for nulls in ("send", "omit"):
+        job = job_of(fields=PLAIN_FIELDS, target={"nulls": nulls})
+        plan = plan_of(block.layout, job, types=types)
+        made.append(CsvShaper({block.layout: plan}, b"\n", NO_LIMIT)(block))
+    sent, omitted = made
+    assert [part.rejects for part in omitted.segments] == [p.rejects for p in sent.segments]
+    less = [
+        [{k: v for k, v in record.items() if v is not None} for record in records]
+        for records in records_of(sent)
+    ]
+    assert records_of(omitted) == less
+
+
 @given(plain_blocks())
 @settings(max_examples=250)
 def test_the_quick_path_is_the_careful_path(block: Block) -> None:
@@ -199,6 +220,22 @@ def test_pseudo_columns_constants_and_sql() -> None:
         [],
         [(1, 1, "not_an_integer")],
     ]
+
+
+def test_integers_beyond_the_column_are_rejects() -> None:
+    """Before anything is sent, with the column, its type and the way on; the others travel."""
+    layout = Layout("csv", ("n", "s"))
+    job = job_of(fields={"count": {"from": "n", "type": "integer"}})
+    shaper = CsvShaper({layout: plan_of(layout, job, types=STRICT)}, b"\n", NO_LIMIT)
+    text = b"1,a\n2147483648,b\n2147483647,c\n-2147483649.0,d\n"
+    for form in (Form.PLAIN, Form.ODD):
+        shaped = shaper(block_of(layout, text, form=form))
+        assert records_of(shaped)[0] == [{"count": 1, "s": "a"}, {"count": 2147483647, "s": "c"}]
+        assert rejects_of(shaped) == [[(2, 2, "out_of_range"), (4, 4, "out_of_range")]]
+        reject = shaped.segments[0].rejects[0]
+        assert (reject.stage, reject.column, reject.field) == ("coerce", "n", "count")
+        for words in ("'2147483648'", "'count'", "Int", 'type = "string"', 'api = "v2"'):
+            assert words in reject.message
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -15,11 +15,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.model import Layout
-from ingest.shape.encode import HEAD_ROWS, BadCell, Encoded, Extras, encode, to_buffer
+from ingest.shape.encode import BadCell, Encoded, Extras, encode
+from ingest.shape.encode_check import HEAD_ROWS
 from ingest.shape.plan import FieldPlan, ShapePlan
 from ingest.shape.values import BadValue, quoted
-from tests.shape.helpers import ODD_TEXTS, any_text, job_of, numbers_and_noise, plan_of
+from tests.shape.helpers import (
+    LENIENT,
+    ODD_TEXTS,
+    STRICT,
+    any_text,
+    integers_around,
+    job_of,
+    numbers_and_noise,
+    plan_of,
+)
 
+ROOMY = replace(STRICT, column_name_problem=lambda _: None)
 NAMES = ("a", 'ä "q"', "back\\slash", "c0", "json1", "line", "tab\there", "x y")
 NO_LIMIT = 10**9
 Row = Sequence[str | None]
@@ -53,7 +64,8 @@ def oracle(plan: ShapePlan, rows: Sequence[Row], columns: Mapping[int, int], mos
             cell = row[columns[index]] if index in columns else None
             spelt[one.name], found = by_hand(plan, one, cell, spelt)
             trouble = trouble or found
-        line = "{" + ",".join(quoted(f.name) + ":" + spelt[f.name] for f in plan.fields) + "}"
+        sent = [f for f in plan.fields if not (plan.omit_nulls and spelt[f.name] == "null")]
+        line = "{" + ",".join(quoted(f.name) + ":" + spelt[f.name] for f in sent) + "}"
         if trouble is None and len(line.encode()) > most:
             trouble = (None, "limit", "record_too_large")
         if trouble is None:
@@ -83,9 +95,11 @@ def by_hand(
         return one.default or "null", None
     assert one.rule is not None
     try:
-        return one.rule.scalar(cell), None
+        json_text = one.rule.scalar(cell)
     except BadValue as exc:
         return "null", (one.name, "coerce", exc.reason)
+    lacks = json_text == "null" and (one.required or one.name == plan.key)
+    return json_text, (one.name, "map", "missing_value") if lacks else None
 
 
 def encoded(plan: ShapePlan, rows: Sequence[Row], most: int = NO_LIMIT) -> Encoded:
@@ -142,13 +156,18 @@ def settings_of(name: str) -> st.SearchStrategy[dict[str, Any]]:
             {"type": "date", "default": "2024-01-05"},
             {"type": "string", "required": True},
             {"type": "integer", "required": True},
+            {"type": "json", "required": True},
+            {"type": "json", "default": "[0]"},
+            {"type": "json", "default": "null"},
             {"type": "decimal", "decimal": ","},
             {"type": "date", "format": ["%d.%m.%Y"]},
             {"type": "string", "column": {"max_length": 3}},
         ]
     )
     with_default = st.builds(lambda d, n: {"from": name, "nulls": n, **d}, defaults, nulls)
-    constant = st.sampled_from([{"value": 'c"é'}, {"value": 5}, {"value": 1.5}, {"value": False}])
+    constant = st.sampled_from(
+        [{"value": 'c"é'}, {"value": 5}, {"value": False}, {"value": "null", "type": "json"}]
+    )
     return st.one_of(plain, with_default, constant)
 
 
@@ -164,9 +183,16 @@ def tables(draw: st.DrawFn) -> tuple[ShapePlan, list[list[str | None]]]:
         source = '"' + texts[0].replace('"', '""') + '"'
         fields["sql"] = {"sql": template.format(source)}
     rest = draw(st.sampled_from(["keep", "drop"]))
-    plan = plan_of(Layout("csv", tuple(names)), job_of(source={"rest": rest}, fields=fields))
-    cell = st.one_of(numbers_and_noise(), any_text(), st.sampled_from(["NA", "", "Y", "N", "a"]))
-    same = st.sampled_from(["1", "2.5", "-7"])
+    job = job_of(
+        source={"rest": rest},
+        fields=fields,
+        target={"nulls": draw(st.sampled_from(["send", "omit"]))},
+    )
+    types = draw(st.sampled_from([LENIENT, ROOMY]))
+    plan = plan_of(Layout("csv", tuple(names)), job, types=types)
+    words = st.sampled_from(["NA", "", "Y", "N", "a", "null"])
+    cell = st.one_of(numbers_and_noise(), any_text(), words, integers_around(2**31, -(2**31)))
+    same = st.sampled_from(["1", "2.5", "-7", "1700000000", "2147483648"])
     uniform = draw(st.sampled_from([cell, same, st.one_of(st.none(), cell), st.none() | same]))
     rows = draw(st.lists(st.lists(uniform, min_size=width, max_size=width), max_size=12))
     return plan, rows
@@ -193,6 +219,11 @@ def test_lines_too_long_are_rejects(
 def simple(**fields: Mapping[str, Any]) -> ShapePlan:
     """A plan that reads the column `v` by these fields."""
     return plan_of(Layout("csv", ("v",)), job_of(source={"rest": "drop"}, fields=fields))
+
+
+def omitting(**fields: Mapping[str, Any]) -> ShapePlan:
+    """The same plan, but nulls are left out."""
+    return replace(simple(**fields), omit_nulls=True)
 
 
 @pytest.mark.parametrize(
@@ -332,6 +363,67 @@ def test_required_sql_must_give_a_value() -> None:
     assert shown(made.bad) == {1: ("n", "map", "missing_value")}
 
 
+@given(tables())
+@settings(max_examples=250)
+def test_leaving_nulls_out_is_sending_the_others(
+    table: tuple[ShapePlan, list[list[str | None]]],
+) -> None:
+    """Records that are sent without nulls are those with nulls, less their null members; rejects
+    and keys are the same."""
+    plan, rows = table
+    with_nulls = encoded(replace(plan, omit_nulls=False), rows)
+    without = encoded(replace(plan, omit_nulls=True), rows)
+    assert shown(without.bad) == shown(with_nulls.bad)
+    assert without.keys == with_nulls.keys
+    for left, right in zip(without.lines, with_nulls.lines, strict=True):
+        members = [(k, v) for k, v in pairs_of(right) if v is not None]
+        assert pairs_of(left) == members
+
+
+def pairs_of(line: str) -> list[tuple[str, Any]]:
+    """The members of a record in their order, numbers as their digits."""
+    pairs = json.loads(line, parse_int=str, parse_float=str, object_pairs_hook=list)
+    assert isinstance(pairs, list)
+    return pairs
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        ([[""]], ["{}"]),
+        ([["1"]], ['{"a":1,"b":1,"c":"1"}']),
+        ([["1"], [""]], ['{"a":1,"b":1,"c":"1"}', "{}"]),
+        ([], []),
+    ],
+)
+def test_a_record_of_nulls_only_is_empty(rows: list[list[str]], lines: list[str]) -> None:
+    """Commas stand between what is left, wherever the nulls are."""
+    fields = {"a": {"type": "integer"}, "b": {"type": "decimal"}, "c": {"type": "string"}}
+    plan = omitting(**{n: {"from": "v", **f} for n, f in fields.items()})
+    assert encoded(plan, rows).lines.to_list() == lines
+
+
+def test_only_what_has_no_value_is_left_out() -> None:
+    """A default is a value, a null of a JSON text is none, and SQL may give none either."""
+    plan = omitting(
+        a={"from": "v", "type": "string", "default": "-"},
+        b={"from": "v", "type": "json"},
+        c={"sql": "nullif(a, '1')"},
+        d={"value": "null", "type": "json"},
+    )
+    assert encoded(plan, [["1"], [""], ["null"]]).lines.to_list() == [
+        '{"a":"1","b":1}',
+        '{"a":"-","c":"-"}',
+        '{"a":"null","c":"null"}',
+    ]
+
+
+def test_a_null_within_a_required_json_text_is_missing() -> None:
+    """The column would refuse it like any other null."""
+    said = assert_same(simple(v={"type": "json", "required": True}), [["null"], ["[null]"], [""]])
+    assert set(said.bad) == {0, 2}
+
+
 JSON_PLAN = ShapePlan(
     Layout("ndjson"),
     (
@@ -372,14 +464,6 @@ def test_only_the_rest_and_too_long() -> None:
     made = encode(frame, plan, {}, 7, Extras(rest="rest"))
     assert made.lines.to_list() == ["{}", '{"a":1}']
     assert shown(made.bad) == {2: (None, "limit", "record_too_large")}
-
-
-@pytest.mark.parametrize("record_end", [b"\n", b",\n"])
-@given(st.lists(any_text().map(quoted), max_size=5))
-def test_a_buffer_is_the_lines_with_their_ends(record_end: bytes, lines: list[str]) -> None:
-    """Nothing is quoted, escaped or dropped on the way to bytes."""
-    made = to_buffer(pl.Series(lines, dtype=pl.String), record_end)
-    assert made == b"".join(line.encode() + record_end for line in lines)
 
 
 def test_many_threads_encode_at_once() -> None:

@@ -10,7 +10,7 @@ from ingest.errors import SettingsError
 from ingest.job import FieldSettings, FieldType
 from ingest.model import Column
 from ingest.shape.field_types import FITS, literal, rule_for, type_of_constant
-from ingest.shape.values import BadValue
+from ingest.shape.values import BadValue, IntegerRange
 
 KINDS: tuple[FieldType, ...] = (
     "string", "text", "integer", "decimal", "boolean", "date", "timestamp", "json",
@@ -148,3 +148,18 @@ def test_constants_that_do_not_fit_are_errors(value: Any, kind: FieldType) -> No
     rule = rule_for("f", kind, FieldSettings.model_validate({"type": kind}), None)
     with pytest.raises(SettingsError, match=rf"^fields\.f\.default: .*type is {kind}"):
         literal("fields.f.default", value, kind, rule)
+
+
+@pytest.mark.parametrize("value", [2**31, -(2**31) - 1, 2147483648.0, "2147483648"])
+def test_constants_beyond_the_columns_bounds_are_errors(value: Any) -> None:
+    """However it is written; the last one that fits does."""
+    bounds = IntegerRange(-(2**31), 2**31 - 1, "the column 'f' of type Int")
+    for decimal in (".", ","):
+        made = FieldSettings.model_validate({"type": "integer", "decimal": decimal})
+        rule = rule_for("f", "integer", made, None, bounds)
+        with pytest.raises(SettingsError, match=r"^fields\.f\.value: .*column 'f' of type Int"):
+            literal("fields.f.value", value, "integer", rule)
+        for fits in (2**31 - 1, 2147483647.0, "2147483647"):
+            assert literal("fields.f.value", fits, "integer", rule) == "2147483647"
+    plain = rule_for("f", "integer", FieldSettings(type="integer"), None)
+    assert literal("fields.f.value", 2**31, "integer", plain) == "2147483648"

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.job import Job
-from ingest.model import Block, Layout, Oversize, Reject, Segment, Shaped
+from ingest.model import Block, Column, Layout, Oversize, Reject, Schema, Segment, Shaped
 from ingest.shape.json_shape import JsonShaper
 from tests.shape.helpers import (
+    STRICT,
     job_of,
     make_file,
     ndjson_block,
@@ -201,6 +202,116 @@ def test_members_that_do_not_fit_are_rejects(field: dict[str, Any], line: str, r
     assert (reject.reason, reject.field, reject.column) == (reason, "f", "v")
     assert (reject.raw, reject.record, reject.line) == (line.encode(), 1, 1)
     assert shaped.buffer == b""
+
+
+NULLABLE = st.sampled_from(["null", "1", '"x"', '"NA"', "[null]", '""'])
+MEMBERS = st.lists(
+    st.tuples(st.sampled_from("abcxy"), NULLABLE), max_size=5, unique_by=lambda m: m[0]
+)
+
+
+@given(
+    st.lists(MEMBERS, max_size=6),
+    st.dictionaries(
+        st.sampled_from("abc"),
+        st.sampled_from(
+            [
+                {},
+                {"nulls": ["NA", ""]},
+                {"required": True},
+                {"type": "integer"},
+                {"type": "string", "nulls": "x"},
+                {"default": "d"},
+                {"type": "json", "nulls": "NA"},
+            ]
+        ),
+    ),
+    st.sampled_from(["keep", "drop"]),
+    st.booleans(),
+)
+@settings(max_examples=300)
+def test_leaving_nulls_out_is_sending_the_others(
+    records: list[list[tuple[str, str]]], fields: dict[str, Any], rest: str, constant: bool
+) -> None:
+    """What a field makes null is left out; what travels as it came keeps its nulls."""
+    lines = ["{" + ",".join(f'"{k}":{v}' for k, v in members) + "}" for members in records]
+    block = ndjson_block("".join(line + "\n" for line in lines).encode())
+    fields = {**fields, **({"n": {"value": "null", "type": "json"}} if constant else {})}
+    if not fields and rest == "drop":
+        return
+    sent, omitted = (
+        shaper_of(job_of(source={"rest": rest}, fields=fields, target={"nulls": nulls}))(block)
+        for nulls in ("send", "omit")
+    )
+    assert [part.rejects for part in omitted.segments] == [p.rejects for p in sent.segments]
+    less = [
+        [{k: v for k, v in r.items() if v is not None or k not in fields} for r in records]
+        for records in records_of(sent)
+    ]
+    assert records_of(omitted) == less
+
+
+def test_nulls_that_no_field_reads_stay() -> None:
+    """With nothing to map, and beside fields."""
+    job = job_of(target={"nulls": "omit"})
+    assert one(shaper_of(job), '{"a":null}') == [{"a": None}]
+    job = job_of(fields={"b": {}}, target={"nulls": "omit"})
+    assert one(shaper_of(job), '{"a":null,"b":null}', '{"b":null}') == [{"a": None}, {}]
+
+
+def strict_of(job: Job, *live: Column) -> JsonShaper:
+    """A shaper for a strict service whose live table has these columns."""
+    schema = Schema("t", live) if live else None
+    return JsonShaper({LAYOUT: plan_of(LAYOUT, job, schema, STRICT)}, b"\n", NO_LIMIT)
+
+
+def test_members_that_the_table_requires() -> None:
+    """A record without one, or with null for it, is a reject where fields are named; the rest of
+    the members stay where they stood."""
+    live = [Column(name, "String", required=name != "free") for name in ("a", "must", "free")]
+    shaper = strict_of(job_of(fields={"a": {}}), *live)
+    lines = [
+        '{"must":"x","a":"1"}',
+        '{"a":"2"}',
+        '{"must":null,"a":"3"}',
+        '{"must": "y", "free":null}',
+        '{"free":1,"must":"null","a":"5"}',
+    ]
+    shaped = shaper(ndjson_block("".join(line + "\n" for line in lines).encode()))
+    assert texts_of(shaped, 0) == [
+        b'{"a":"1","must":"x"}',
+        b'{"a":"5","free":1,"must":"null"}',
+    ]
+    rejects = shaped.segments[0].rejects
+    assert [(r.record, r.stage, r.reason, r.field, r.column) for r in rejects] == [
+        (2, "map", "missing_value", "must", "must"),
+        (3, "map", "missing_value", "must", "must"),
+        (4, "map", "missing_value", "a", "a"),
+    ]
+    assert all("is required" in reject.message for reject in rejects)
+
+
+def test_with_nothing_to_map_nothing_is_asked_of_a_record() -> None:
+    """It travels as it came into a typed table, and the service judges."""
+    live = (Column("n", "Int", required=True), Column("must", "String", required=True))
+    lines = ['{"n":"no number"}', '{"n": 9999999999 , "other":null}']
+    shaped = strict_of(job_of(), *live)(ndjson_block("\n".join([*lines, ""]).encode()))
+    assert texts_of(shaped, 0) == [line.encode() for line in lines]
+
+
+def test_integers_beyond_the_column_are_rejects() -> None:
+    """In a number or in a text, of a field with a type or with a live column's."""
+    shaper = strict_of(job_of(fields={"n": {}, "m": {"type": "integer"}}), Column("n", "Int"), M)
+    good = '{"n":2147483647,"m":9999999999}'
+    lines = [good, '{"n":2147483648}', '{"n":"-2147483649"}', '{"n":1e10}', '{"m":1e19}']
+    shaped = shaper(ndjson_block("".join(line + "\n" for line in lines).encode()))
+    assert texts_of(shaped, 0) == [good.encode()]
+    assert rejects_of(shaped) == [(n, n, "out_of_range") for n in (2, 3, 4, 5)]
+    assert "'n' of type Int" in shaped.segments[0].rejects[0].message
+    assert "64 bits" in shaped.segments[0].rejects[3].message
+
+
+M = Column("m", "Long")
 
 
 def test_a_key_under_a_name_that_a_field_makes() -> None:

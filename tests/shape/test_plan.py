@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,16 @@ import pytest
 from ingest.errors import SettingsError
 from ingest.job import FieldSettings, Job
 from ingest.model import Column, Layout, Schema
-from ingest.shape.plan import Meeting, ShapePlan, make_plan, source_column, untyped_columns
-from ingest.targets.avalanchio_types import field_type
-from tests.shape.helpers import job_of
+from ingest.shape.plan import (
+    ShapePlan,
+    make_plan,
+    source_column,
+    untyped_columns,
+    with_integers,
+)
+from ingest.shape.service import Meeting, ServiceTypes
+from ingest.shape.values import BadValue
+from tests.shape.helpers import LENIENT, STRICT, job_of
 
 CSV = Layout("csv", ("Date", "Close Price", "Volume"))
 JSON = Layout("ndjson")
@@ -25,10 +33,14 @@ def schema_of(**columns: str | Column) -> Schema:
 
 
 def met(
-    layout: Layout, job: Job, schema: Schema | None = None, guessed: Mapping[str, Any] | None = None
+    layout: Layout,
+    job: Job,
+    schema: Schema | None = None,
+    guessed: Mapping[str, Any] | None = None,
+    types: ServiceTypes = LENIENT,
 ) -> tuple[ShapePlan, tuple[str, ...]]:
     """Plan and conflicts."""
-    return make_plan(layout, Meeting(job, schema, field_type, guessed or {}))
+    return make_plan(layout, Meeting(job, schema, types, guessed or {}))
 
 
 def conflicts(layout: Layout, job: Job, schema: Schema | None = None) -> Sequence[str]:
@@ -332,3 +344,127 @@ def test_columns_whose_type_nobody_says() -> None:
         source={"rest": "drop"}, fields={"day": {"from": "Date"}, "s": {"from": "@stem"}}
     )
     assert untyped_columns(dropped, CSV, None) == {"Date": "day"}
+
+
+WIDE = str(2**31)
+LOOSE = replace(STRICT, column_name_problem=lambda _: None)
+
+
+def takes_wide(
+    field: dict[str, Any], live: str | None, types: ServiceTypes = STRICT, layout: Layout = CSV
+) -> bool:
+    """Whether the field takes an integer of more than 32 bits."""
+    schema = schema_of(v=live) if live else None
+    job = job_of(source={"rest": "drop"}, fields={"v": {"from": "Volume", **field}})
+    plan, found = met(layout, job, schema, types=types)
+    assert found == ()
+    rule = plan.fields[0].rule
+    assert rule is not None
+    try:
+        rule.scalar(WIDE)
+    except BadValue as trouble:
+        return trouble.reason != "out_of_range"
+    return True
+
+
+@pytest.mark.parametrize("layout", [CSV, JSON])
+@pytest.mark.parametrize(
+    ("field", "live", "takes"),
+    [
+        ({"type": "integer"}, None, False),
+        ({"type": "integer"}, "Int", False),
+        ({"type": "integer"}, "Long", True),
+        ({"type": "integer"}, "Decimal", True),
+        ({}, "Int", False),
+        ({}, "Long", True),
+        ({"type": "integer", "target_type": "Long"}, None, True),
+        ({"type": "integer", "column": {"type": "Long"}}, None, True),
+        ({"type": "integer", "target_type": "Long"}, "Int", False),
+        ({"type": "string"}, None, True),
+        ({"type": "decimal"}, None, True),
+    ],
+)
+def test_integers_keep_the_bounds_of_their_column(
+    field: dict[str, Any], live: str | None, takes: bool, layout: Layout
+) -> None:
+    """Of the live one, else of the one that will be made."""
+    assert takes_wide(field, live, layout=layout) is takes
+
+
+def test_a_refusal_names_value_column_type_and_the_way_on() -> None:
+    """For a person who has the reject before them and nothing else."""
+    plan, _ = met(CSV, job_of(fields={"v": {"from": "Volume", "type": "integer"}}), types=LOOSE)
+    assert plan.fields[0].rule is not None
+    with pytest.raises(BadValue) as caught:
+        plan.fields[0].rule.scalar(WIDE)
+    assert caught.value.message == (
+        "'2147483648' does not fit into the column 'v' of type Int (-2147483648 to 2147483647);"
+        ' set type = "string", or api = "v2" for Long'
+    )
+
+
+def test_without_a_narrow_column_there_are_no_bounds() -> None:
+    """Every integer of 64 bits goes to a service that has room for it."""
+    assert takes_wide({"type": "integer"}, None, LENIENT)
+    assert takes_wide({"type": "integer"}, "Integer", LENIENT)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ({"value": 2**31}, r"fields\.v\.value: '2147483648' .*'v' of type Int"),
+        ({"value": WIDE}, r"fields\.v\.value: "),
+        ({"from": "Volume", "default": 2**31}, r"fields\.v\.default: '2147483648' .*type Int"),
+        ({"from": "Volume", "type": "integer", "default": WIDE}, r"fields\.v\.default: "),
+    ],
+)
+def test_constants_and_defaults_keep_the_bounds(field: dict[str, Any], words: str) -> None:
+    """They are refused with the plan, not with every record."""
+    for layout in (CSV, JSON):
+        with pytest.raises(SettingsError, match=words):
+            met(layout, job_of(fields={"v": field}), schema_of(v="Int"), types=STRICT)
+
+
+def test_integers_that_sql_makes_keep_the_bounds() -> None:
+    """As soon as it is known that they are integers; other results stay as they were."""
+    fields = {"n": {"from": "Volume"}, "twice": {"sql": "n * 2"}, "t": {"sql": "'x'"}}
+    job = job_of(source={"rest": "drop"}, fields=fields)
+    for types, bound in ((STRICT, True), (LENIENT, False)):
+        meeting = Meeting(job, None, types, {"Volume": "integer"})
+        plan, _ = make_plan(CSV, meeting)
+        bounded = with_integers(plan, {"twice": "integer", "t": "string"}, meeting)
+        assert [f.rule is not None for f in plan.fields] == [True, False, False]
+        assert [f.rule is not None for f in bounded.fields] == [True, bound, False]
+        assert bounded.fields[0] is plan.fields[0]
+
+
+def test_names_and_properties_are_conflicts_with_the_others() -> None:
+    """All in one go: a name, a property and a column that is not there."""
+    job = job_of(fields={"x": {}, "Volume": {"column": {"nullable": "no"}}})
+    found = "\n".join(met(CSV, job, types=STRICT)[1])
+    for words in ("no column 'x'", "'Close Price' can't be", "Close_Price = {", "Volume.column"):
+        assert words in found
+
+
+def test_a_column_that_refuses_null_must_be_given() -> None:
+    """By a field, or by every record where members travel as they came."""
+    schema = schema_of(
+        Date=Column("Date", "String"), id=Column("id", "Int", required=True), x="String"
+    )
+    job = job_of(source={"rest": "drop"}, fields={"Date": {}})
+    wanted = ("the table 'stock' requires 'id', and no field gives it",)
+    assert met(CSV, job, schema, types=STRICT)[1] == wanted
+    assert met(JSON, job, schema, types=STRICT)[1] == wanted
+    plan, found = met(JSON, job_of(fields={"Date": {}}), schema, types=STRICT)
+    assert (plan.must, found) == (("id",), ())
+    plan, found = met(JSON, job_of(), schema, types=STRICT)
+    assert (plan.must, plan.passthrough, found) == ((), True, ())
+    assert met(JSON, job_of(fields={"Date": {}}), schema)[0].must == ()
+
+
+def test_nulls_are_sent_or_left_out() -> None:
+    """As the target's settings say; nothing passes through less for it."""
+    assert not met(CSV, job_of())[0].omit_nulls
+    plan, _ = met(JSON, job_of(target={"nulls": "omit"}))
+    assert plan.omit_nulls
+    assert plan.passthrough

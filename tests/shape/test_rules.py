@@ -11,15 +11,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.shape import rules
-from ingest.shape.rules import Rule
-from tests.shape.helpers import ODD_TEXTS, any_text, numbers_and_noise
+from ingest.shape.rules import PLAIN_INTEGER, Rule
+from ingest.shape.values import INT64, IntegerRange
+from tests.shape.helpers import ODD_TEXTS, any_text, integers_around, numbers_and_noise
 from tests.shape.laws import assert_agrees, assert_typed
 
 COLUMN = st.lists(st.one_of(st.none(), numbers_and_noise()), max_size=30)
 WORDS = ("Y", "N", " y", "", "true", "1", "é", '"')
+INT32 = IntegerRange(-(2**31), 2**31 - 1, "the column n of type Int")
+RANGES = {
+    "32 bits": INT32,
+    "8 bits": IntegerRange(-128, 127, "8 bits"),
+    "nearly two digits": IntegerRange(-98, 98, "98"),
+    "two digits": IntegerRange(-99, 99, "99"),
+    "two digits and one": IntegerRange(-100, 100, "100"),
+    "one-sided": IntegerRange(0, 255, "255"),
+    "odd": IntegerRange(-5, 12, "12"),
+    "two": IntegerRange(-1, 1, "1"),
+    "nothing but 0": IntegerRange(0, 0, "0"),
+    "nearly 64 bits": IntegerRange(-(2**63), 2**63 - 2, "nearly"),
+}
 NUMBER_RULES = {
     "integer": rules.integer(),
     "integer with a comma": rules.integer(","),
+    "integer of 32 bits": rules.integer(bounds=INT32),
+    "integer of 32 bits with a comma": rules.integer(",", INT32),
     "decimal": rules.decimal_number(),
     "decimal with a comma": rules.decimal_number(","),
 }
@@ -50,6 +66,46 @@ def test_odd_texts_mean_the_same_in_every_step(rule: Rule) -> None:
 def test_numbers_mean_the_same_in_every_step(rule: Rule, texts: Sequence[str | None]) -> None:
     """Numbers, near numbers and noise."""
     assert_agrees(rule, texts)
+
+
+@pytest.mark.parametrize("bounds", RANGES.values(), ids=RANGES)
+@given(st.data())
+@settings(max_examples=40)
+def test_bounds_mean_the_same_in_every_step(bounds: IntegerRange, data: st.DataObject) -> None:
+    """Integers around the ends, and around the numbers of one digit more."""
+    borders = (bounds.least, bounds.most, 0, 10, 100, 10**9, 2 * 10**9, 10**18)
+    column = st.lists(st.none() | integers_around(*borders) | numbers_and_noise(), max_size=20)
+    assert_agrees(rules.integer(bounds=bounds), data.draw(column))
+
+
+@pytest.mark.parametrize("bounds", RANGES.values(), ids=RANGES)
+def test_bounds_are_exact_in_every_step(bounds: IntegerRange) -> None:
+    """All integers of three digits, and both ends with their neighbours."""
+    ends = [end + step for end in (bounds.least, bounds.most) for step in (-1, 0, 1)]
+    assert_agrees(rules.integer(bounds=bounds), [str(n) for n in (*range(-300, 300), *ends)])
+
+
+def test_bounds_cost_nothing_where_values_are_short() -> None:
+    """Of 32 bits every number of nine digits is settled by its spelling, and so are seconds since
+    1970; of 64 bits the spelling is the one that a rule without bounds has."""
+    rule = rules.integer(bounds=INT32)
+    short = ["0", "7", "-12", "999999999", "-999999999", "1700000000", "1999999999"]
+    for texts in (short, [f"{text}.0" for text in short]):
+        spelling = rule.spelling(texts[0])
+        assert spelling is not None
+        frame = pl.DataFrame({"c": texts})
+        assert frame.select(spelling.holds(pl.col("c"))).to_series().all()
+    assert rules.integer().spellings[0].pattern == PLAIN_INTEGER
+    assert rules.integer(bounds=INT64).spellings[0].pattern == PLAIN_INTEGER
+
+
+def test_bounds_are_settled_in_native_code() -> None:
+    """What is in range but not surely so by its digits needs no reference, what is not does."""
+    bulk = rules.integer(bounds=INT32).bulk
+    assert bulk is not None
+    frame = pl.DataFrame({"c": ["2147483647", "-2147483648", "2147483648", " 5 ", "2000000000.0"]})
+    found = frame.select(bulk(pl.col("c"))).to_series().to_list()
+    assert found == ["2147483647", "-2147483648", None, "5", "2000000000"]
 
 
 @pytest.mark.parametrize("rule", TEXT_RULES.values(), ids=TEXT_RULES)

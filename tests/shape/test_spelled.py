@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 
 from ingest.model import Block, Dialect, FileInfo, Form, Layout, Segment, Shaped
 from ingest.shape.csv_shape import CsvShaper
+from ingest.shape.service import ServiceTypes
 from ingest.shape.spelled import known_spellings
 from ingest.sources.cutter import CsvCutter
-from tests.shape.helpers import any_text, job_of, numbers_and_noise, plan_of
+from tests.shape.helpers import (
+    LENIENT,
+    STRICT,
+    any_text,
+    integers_around,
+    job_of,
+    numbers_and_noise,
+    plan_of,
+)
 
 COLUMNS = ("day", "n", "x", "s")
 FIELDS: dict[str, Any] = {
@@ -42,20 +51,24 @@ def blocks_of(text: str, dialect: Dialect) -> list[Block]:
     ]
 
 
-def shaped(block: Block) -> Shaped:
+def shaped(block: Block, types: ServiceTypes = LENIENT, nulls: str = "send") -> Shaped:
     """The block shaped by the plan of the four fields."""
-    plan = plan_of(block.layout, job_of(fields=FIELDS))
+    job = job_of(fields=FIELDS, target={"nulls": nulls})
+    plan = plan_of(block.layout, job, types=types)
     return CsvShaper({block.layout: plan}, b"\n", 10_000)(block)
 
 
-def what_is_shaped(block: Block) -> tuple[bytes, Any]:
+def what_is_shaped(block: Block, *service: Any) -> tuple[bytes, Any]:
     """The encoded records and the rejects."""
-    result = shaped(block)
+    result = shaped(block, *service)
     return result.buffer, [segment.rejects for segment in result.segments]
 
 
 DAY = st.sampled_from(["2024-01-31", "2023-02-28", "2024-02-29", "2024-02-30", "", "x"])
-NUMBER = st.sampled_from(["0", "7", "-12", "12345.0", "00", "+1", "", "1e3", "1.5"])
+NUMBER = st.one_of(
+    st.sampled_from(["0", "7", "-12", "12345.0", "00", "+1", "", "1e3", "1.5", "1700000000"]),
+    integers_around(2**31, -(2**31), 10**9, 2 * 10**9),
+)
 DECIMAL = st.sampled_from(["0.10", "-3", "1e5", "NA", r"\N", "", "1e400", ".5"])
 CLEAN = st.tuples(
     st.just("2024-01-31"), st.integers(0, 99).map(str), st.just("1.50"), st.sampled_from("abc")
@@ -69,12 +82,16 @@ NOISE = st.tuples(*[numbers_and_noise()] * 4)
     st.lists(st.one_of(CLEAN, MIXED, NOISE), min_size=1, max_size=8),
     st.sampled_from(",;\t|-"),
     st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from([(LENIENT, "send"), (LENIENT, "omit"), (STRICT, "send"), (STRICT, "omit")]),
 )
-def test_known_spellings_change_nothing(rows: list[tuple[str, ...]], delimiter: str, end: str):
+def test_known_spellings_change_nothing(
+    rows: list[tuple[str, ...]], delimiter: str, end: str, service: tuple[ServiceTypes, str]
+):
     """Shaping with the block's pattern and without it give the same records and rejects."""
     text = "".join(delimiter.join(row) + end for row in rows)
     for block in blocks_of(text, Dialect(delimiter)):
-        assert what_is_shaped(block) == what_is_shaped(replace(block, form=Form.ODD))
+        odd = replace(block, form=Form.ODD)
+        assert what_is_shaped(block, *service) == what_is_shaped(odd, *service)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +110,19 @@ def test_what_is_known_of_a_block(text: str, fields: set[int]):
     known = known_spellings(block, plan_of(block.layout, job_of(fields=FIELDS)))
     assert known is not None
     assert set(known) == fields
+
+
+def test_bounds_cost_a_block_of_short_values_nothing():
+    """Nine digits, and seconds since 1970, are known from the block's one pattern; a value near the
+    end of the range is asked for in its column."""
+    for text, known in (
+        ("2024-01-31,1,1.5,a\n2024-01-31,-999999999,1,a\n", True),
+        ("2024-01-31,1700000000,1.5,a\n2024-01-31,5,1,a\n", True),
+        ("2024-01-31,1,1.5,a\n2024-01-31,2147483647,1,a\n", False),
+    ):
+        (block,) = blocks_of(text, Dialect())
+        plan = plan_of(block.layout, job_of(fields=FIELDS), types=STRICT)
+        assert (known_spellings(block, plan) is not None) is known
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.shape import values
-from ingest.shape.values import BadValue
+from ingest.shape.values import INT64, BadValue, IntegerRange
 from tests.shape.helpers import numbers_and_noise
 
 DIGITS = st.text("0123456789", max_size=25)
@@ -114,6 +114,36 @@ def test_an_integer_is_its_number_or_refused(sign: str, whole: str, part: str, p
         assert refusal(values.integer, text) == "out_of_range"
     else:
         assert values.integer(text) == str(int(exact))
+
+
+@given(st.integers(-(10**11), 10**11), st.sampled_from(["", ".0", "e0"]), st.integers(0, 40))
+@settings(max_examples=200)
+def test_an_integer_is_within_its_bounds_or_refused(number: int, end: str, bits: int) -> None:
+    """Any range around 0: both ends are in it, what lies beyond is refused in the range's words."""
+    bounds = IntegerRange(-(2**bits), 2**bits - 1, "the column n")
+    text = f"{number}{end}"
+    if number in range(bounds.least, bounds.most + 1):
+        assert values.integer(text, bounds=bounds) == str(number)
+    else:
+        assert refusal(lambda t: values.integer(t, bounds=bounds), text) == "out_of_range"
+
+
+def test_a_range_of_integers_has_its_ends() -> None:
+    """They belong to it, and the refusal of the next one names the range."""
+    bounds = IntegerRange(-5, 12, "the column n")
+    for number in (-5, 0, 12):
+        assert values.integer(str(number), bounds=bounds) == str(number)
+    for number in (-6, 13, 2**70):
+        with pytest.raises(BadValue, match=f"'{number}' does not fit into the column n"):
+            values.integer(str(number), bounds=bounds)
+
+
+@pytest.mark.parametrize("ends", [(1, 5), (-5, -1), (-(2**63) - 1, 0), (0, 2**63)])
+def test_a_range_holds_zero_and_fits_64_bits(ends: tuple[int, int]) -> None:
+    """Patterns and casts rely on both."""
+    with pytest.raises(ValueError, match="range of integers"):
+        IntegerRange(*ends, "words")
+    assert 0 in INT64
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""One question to every column of a block at once: how is it spelt, and has it nulls?
+
+The first value of a column suggests a spelling (`rules`); one query asks of all columns whether
+every value is spelt so. What is known beforehand (`spelled`) is not asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import polars as pl
+
+from ingest.shape.plan import FieldPlan
+from ingest.shape.rules import Spelling
+
+HEAD_ROWS = 64  # how far to look for a first value that is not null
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the query said of one field's column. `clean`: every value but null is so spelt."""
+
+    spelling: Spelling | None
+    clean: bool
+    has_nulls: bool
+
+
+def check(
+    frame: pl.DataFrame,
+    fields: Mapping[int, FieldPlan],
+    columns: Mapping[int, str],
+    known: Mapping[int, Spelling],
+) -> dict[int, Checked]:
+    """The answer for each of the `columns` (by the field's index); `known` spellings hold."""
+    asked: dict[int, Spelling | None] = {}
+    questions: list[pl.Expr] = []
+    for index, name in columns.items():
+        field = fields[index]
+        questions += _null_questions(index, name, field.nulls)
+        if index in known:
+            asked[index] = known[index]
+            continue
+        spelling = _suggested(frame, name, field)
+        asked[index] = spelling
+        if spelling is None or field.rule is None:
+            continue
+        holds = spelling.holds(pl.col(name))
+        if field.rule.also is not None:
+            holds = holds & field.rule.also(pl.col(name))
+        questions.append((holds | is_null(name, field.nulls)).all().alias(f"clean{index}"))
+    answers = frame.select(questions).row(0, named=True) if questions else {}
+    return {
+        index: Checked(
+            spelling,
+            index in known or bool(answers.get(f"clean{index}")),
+            bool(answers.get(f"null{index}")) or frame.get_column(columns[index]).has_nulls(),
+        )
+        for index, spelling in asked.items()
+    }
+
+
+def _suggested(frame: pl.DataFrame, name: str, field: FieldPlan) -> Spelling | None:
+    if field.rule is None:
+        return None
+    for text in frame.get_column(name).head(HEAD_ROWS):
+        if text is not None and text not in field.nulls:
+            return field.rule.spelling(text)
+    return field.rule.spellings[0] if field.rule.spellings else None
+
+
+@lru_cache(maxsize=1024)
+def is_null(name: str, words: tuple[str, ...]) -> pl.Expr:
+    """A Boolean a row: null, or a word for it."""
+    column = pl.col(name)
+    if not words:
+        return column.is_null()
+    same = column == words[0] if len(words) == 1 else column.is_in(list(words))
+    return column.is_null() | same
+
+
+@lru_cache(maxsize=1024)
+def _null_questions(index: int, name: str, words: tuple[str, ...]) -> tuple[pl.Expr, ...]:
+    """Does any value mean null? (Nulls of the column's own are counted without asking.)"""
+    if not words:
+        return ()
+    column = pl.col(name)
+    same = column == words[0] if len(words) == 1 else column.is_in(list(words))
+    return (same.any().alias(f"null{index}"),)
