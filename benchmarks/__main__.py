@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the side-by-side, one table of ratios. Two more by name.
+"""`python -m benchmarks`: the side-by-side, one table of ratios. The others by name.
 
 Everything is made anew in a temporary folder, which is gone afterwards. Progress goes to standard
 error, the table to standard output, and with `--json FILE` every single run to a file.
@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import data, memory
+from benchmarks import aito, data, memory
 from benchmarks.contenders import CEILING, CONTENDERS, OURS, Contender, Stage
 from benchmarks.machine import busy_note, machine
 from benchmarks.side_by_side import race, verify
@@ -85,8 +85,43 @@ def peak_memory(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return {"scale": options.scale, "cases": [asdict(peak) for peak in peaks]}
 
 
+def onto_disk(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Packing into gzip files beside packing in memory; prints ratio and size."""
+    from benchmarks import spool  # noqa: PLC0415 - it brings Polars along
+
+    say(f"making {options.rows:,} records")
+    made = data.write_stocks(folder / "stock.csv", options.rows, options.seed)
+    packed = asyncio.run(spool.measure(made.path, folder / "spool", options.runs))
+    show(options, spool.HEADER, spool.rows_of(packed, made.records))
+    return {"records": made.records, **asdict(packed)}
+
+
+def against_aito(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """aito's own client, by batches and by files; prints the table."""
+    say(f"making {options.rows:,} records")
+    made = data.write_stocks(folder / "stock.csv", options.rows, options.seed)
+    samples = aito.race(aito.Runner(made, folder), options.runs, say)
+    summaries, rows = [], []
+    for pair in aito.PAIRS:
+        found = summarise([s for s in samples if s.contender in pair], pair[0])
+        summaries += found
+        rows += rows_of(found, pair[0])
+    show(options, HEADER, rows)
+    return {
+        "input": {"records": made.records, "bytes": made.size_bytes, "seed": options.seed},
+        "runs": [asdict(sample) for sample in samples],
+        "summary": [asdict(summary) for summary in summaries],
+    }
+
+
 NAMES = [contender.name for contender in CONTENDERS if contender.name != OURS]
-COMMANDS = {"side-by-side": side_by_side, "whole-floats": whole_floats, "memory": peak_memory}
+COMMANDS = {
+    "side-by-side": side_by_side,
+    "whole-floats": whole_floats,
+    "memory": peak_memory,
+    "aito": against_aito,
+    "spool": onto_disk,
+}
 
 
 def show(options: argparse.Namespace, header: Row, rows: Sequence[Row]) -> None:

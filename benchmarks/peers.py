@@ -11,6 +11,9 @@ from the first import of what it needs to its last record, and `records`.
   and not the same rows: `"14.43"` is not 14.43.
 - `duckdb` CSV FILE: DuckDB's `COPY` of the CSV, read with the same types, to JSON on disk. It sends
   nothing.
+- `aitoai-batch` CSV URL: aito's own client, `upload_entries` in batches of 10,000, all as text.
+- `aitoai-file` CSV URL: the same client from CSV to gzip (its `DataFrameHandler`, by pandas) to
+  `upload_file`, polled every 50 ms.
 - `ceiling` CSV URL: ready-made bodies from a bare socket, one after the other: what the server and
   the loopback device take from a client that does nothing else.
 - `hash` FILE: no contender: the `rows_hash` of an NDJSON file.
@@ -23,6 +26,7 @@ import itertools
 import json
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,6 +107,30 @@ def duckdb_copy(source: str, target: str) -> Result:
     return {}
 
 
+def aitoai_batch(source: str, url: str) -> Result:
+    """The client's batches."""
+    from aito.v1 import AitoClient, api  # noqa: PLC0415 - as above
+
+    client = AitoClient(url, "benchmark-key")
+    with Path(source).open(newline="", encoding="utf-8") as file:
+        entries = csv.DictReader(file)
+        api.upload_entries(client, "stock", entries, BATCH, optimize_on_finished=False)
+    return {}
+
+
+def aitoai_file(source: str, url: str) -> Result:
+    """The client's way from CSV to a file upload."""
+    from aito.utils.data_frame_handler import DataFrameHandler  # noqa: PLC0415 - as above
+    from aito.v1 import AitoClient, api  # noqa: PLC0415 - as above
+
+    client = AitoClient(url, "benchmark-key")
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder, "rows.ndjson.gz")
+        DataFrameHandler().convert_file(source, packed, "csv", "ndjson")
+        api.upload_file(client, "stock", packed, polling_time=0.05, optimize_on_finished=False)
+    return {}
+
+
 def bodies(source: str) -> Iterator[tuple[bytes, int]]:
     """One request body made of the first records, again and again, until the file's rows are met.
 
@@ -151,6 +179,8 @@ PEERS: dict[str, Callable[[str, str], Result]] = {
     "published": published,
     "as-published": as_published,
     "duckdb": duckdb_copy,
+    "aitoai-batch": aitoai_batch,
+    "aitoai-file": aitoai_file,
     "ceiling": ceiling,
     "hash": hash_file,
 }

@@ -13,7 +13,8 @@ they are the records and one for the envelope). It answers 200 `{}` at the body'
 With `--verify` bodies are kept, parsed and hashed (`rows_hash`): slow, and never timed.
 
 It knows the requests that a loader makes before it sends records (user, describe, create, widen) as
-`ingest.targets.avalanchio` makes them, and `GET /_stats` and `POST /_reset` for the benchmark.
+`ingest.targets.avalanchio` makes them, what a client of aito needs (`aito_answers`), and
+`GET /_stats` and `POST /_reset` for the benchmark.
 A request must have a Content-Length: no client here sends chunks.
 """
 
@@ -30,6 +31,7 @@ from typing import Any
 
 import orjson
 
+from benchmarks.aito_answers import Files, carries_records, is_known, is_schema
 from benchmarks.rows_hash import RowsHash
 
 BUFFER_BYTES = 256 * 1024
@@ -53,12 +55,14 @@ class Service:
     size_bytes: int = 0
     rows: RowsHash = field(default_factory=RowsHash)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    files: Files = field(default_factory=Files)
 
     def reset(self) -> Answer:
         """Forget tables and counts."""
         self.requests = self.records = self.size_bytes = 0
         self.rows = RowsHash()
         self.tables.clear()
+        self.files = Files(self.files.url)
         return 200, _EMPTY
 
     def stats(self) -> Answer:
@@ -67,7 +71,8 @@ class Service:
         return 200, orjson.dumps(
             {
                 "requests": self.requests,
-                "records": self.rows.count if self.verify else self.records,
+                "records": (self.rows.count if self.verify else self.records)
+                + sum(self.files.counts.values()),
                 "bytes": self.size_bytes,
                 "rows_hash": self.rows.hexdigest if self.verify else None,
                 "cpu_s": usage.ru_utime + usage.ru_stime,
@@ -78,13 +83,19 @@ class Service:
         """A body with records came in whole."""
         self.requests += 1
         self.size_bytes += size_bytes
-        self.records += max(0, braces - 1)
+        self.records += max(0, braces)
         if self.verify:
             self.rows.add(orjson.loads(body)["records"])
         return 200, _EMPTY
 
     def answer(self, method: str, path: str, body: bytearray) -> Answer:
-        """The answer to a small request."""
+        """The answer to a small request, or to a file that is put."""
+        if is_known(path) or is_schema(path):
+            return self.files.answer(method, path, body)
+        return self.of_avalanchio(method, path, body)
+
+    def of_avalanchio(self, method: str, path: str, body: bytearray) -> Answer:
+        """The answer to one of Avalanchio's small requests, or the benchmark's own."""
         name = path.rpartition("/")[2]
         match method, path.removesuffix(name):
             case "GET", "/" if name == "_stats":
@@ -112,6 +123,12 @@ class Service:
         name = path.removeprefix(_TABLES + "/").removesuffix("/columns")
         self.tables[name]["columns"] += wish["columns"]
         return self.described(name)
+
+
+def has_records(method: str, path: str) -> bool:
+    """A request whose records are counted as they pass."""
+    is_post = method == "POST" and path.startswith(_RECORDS)
+    return is_post or carries_records(method, path)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -181,10 +198,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def _body(self, start: int) -> int:
         end = min(self._filled, start + self._missing)
-        carries_records = self._request[1].startswith(_RECORDS)
-        if carries_records:
+        counted = has_records(*self._request[:2])
+        if counted:
             self._braces += self._buffer.count(b"{", start, end)
-        if self._service.verify or not carries_records:
+        if self._service.verify or not counted:
             self._kept += self._view[start:end]
         self._missing -= end - start
         return end
@@ -193,8 +210,9 @@ class Connection(asyncio.BufferedProtocol):
         self._in_body = False
         method, path, length = self._request
         service = self._service
-        if method == "POST" and path.startswith(_RECORDS):
-            answer = service.took(length, self._braces, self._kept)
+        if has_records(method, path):
+            envelope = path.startswith(_RECORDS)
+            answer = service.took(length, self._braces - envelope, self._kept)
             if service.delay_s:
                 loop = asyncio.get_running_loop()
                 loop.call_later(service.delay_s, self._write, *answer)
@@ -217,7 +235,8 @@ async def serve(service: Service, ready: Callable[[str], None]) -> None:
     server = await loop.create_server(lambda: Connection(service), "127.0.0.1", 0, backlog=64)
     over = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), lambda: over.set() if not os.read(0, 4096) else None)
-    ready(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    service.files.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    ready(service.files.url)
     await over.wait()
     loop.remove_reader(sys.stdin.fileno())
     server.close()

@@ -19,7 +19,8 @@ from ingest.job import Job, make_job
 from ingest.model import Block, Layout
 from ingest.protocols import Shaper
 from ingest.shape.csv_shape import CsvShaper
-from ingest.shape.plan import Meeting, make_plan
+from ingest.shape.plan import make_plan
+from ingest.shape.service import Meeting, ServiceTypes
 from ingest.sources.files import FileSource
 
 PROMISE = 1.3
@@ -61,7 +62,7 @@ async def _prepared(path: Path) -> tuple[list[Block], Shaper]:
 
 
 def _shaper(job: Job, layouts: Iterable[Layout]) -> Shaper:
-    meeting = Meeting(job, None, lambda _: "string")
+    meeting = Meeting(job, None, ServiceTypes(lambda _: "String", lambda _: "string"))
     plans = {layout: make_plan(layout, meeting)[0] for layout in layouts}
     return CsvShaper(plans, b",\n", 6_000_000)
 

@@ -264,6 +264,7 @@ class Engine:
                     self._in_flight.pop(batch.number, None)
                     self._ended.set()
                 await self._write_refused()
+                await self._packing.release(batch)
 
     def _on_end(self, receipt: Receipt) -> None:
         accounts, count = self.accounts, receipt.batch.records

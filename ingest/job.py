@@ -154,8 +154,9 @@ class FieldSettings(Settings):
 class TargetSettings(Settings):
     """`[target]`: which service, which table, which way.
 
-    `nulls` says whether a field without a value is sent as null or left out. `api` (the version)
-    and `optimize` (merge the table's storage segments after the load) are aito's.
+    With `nulls = "omit"` a field without a value is left out of its record; a JSON null in a member
+    that no field names travels as it came. `api` (the version) and `optimize` (merge the table's
+    storage segments after the load) are aito's.
     """
 
     system: Literal["avalanchio", "aito"]

@@ -127,6 +127,10 @@ class Packing(Protocol):
         """Records that stand in the open body or were superseded in it."""
         ...
 
+    async def release(self, batch: Batch) -> None:
+        """The batch has ended and its rejects are written: what it holds on the disk may go."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class TableWish:

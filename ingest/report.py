@@ -22,7 +22,7 @@ from typing import Any
 
 from ingest.display import json_bytes
 from ingest.errors import IngestError
-from ingest.model import Accounts, Span
+from ingest.model import Accounts, Receipt, Span
 from ingest.state import write_private
 
 # The contract's order: the first that applies is the exit code.
@@ -44,11 +44,20 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True)
 class AmbiguousBatch:
-    """A batch that may be doubled (`resent`) or missing."""
+    """A batch that may be doubled (`resent`) or missing: `records` of its spans, and why."""
 
     batch: int
     spans: tuple[Span, ...]
     resent: bool
+    records: int = 0
+    why: str = ""
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> AmbiguousBatch:
+        """From a receipt; where a body was taken in part, only some of its records are doubtful."""
+        batch = receipt.batch
+        records = receipt.verdict.doubtful or batch.records
+        return cls(batch.number, batch.spans, receipt.resent, records, receipt.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +245,13 @@ def _ambiguous(batch: AmbiguousBatch, files: Sequence[FileFacts]) -> dict[str, A
         }
         for span in batch.spans
     ]
-    return {"batch": batch.batch, "spans": spans, "resent": batch.resent}
+    return {
+        "batch": batch.batch,
+        "spans": spans,
+        "resent": batch.resent,
+        "records": batch.records,
+        "why": batch.why,
+    }
 
 
 def _rank(percent: int, length: int) -> int:

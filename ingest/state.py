@@ -53,6 +53,11 @@ class RunDir:
         """The rejects, if there were any."""
         return self.path / "rejects.ndjson"
 
+    @property
+    def spool_dir(self) -> Path:
+        """Bodies that go by way of a file, while they are under way."""
+        return self.path / "spool"
+
 
 @dataclass(frozen=True, slots=True)
 class StateDir:

@@ -120,8 +120,9 @@ def sums_up(report: Mapping[str, Any]) -> None:
     assert records["read"] == sum(records[end] for end in ENDS), records
     assert records["read"] == sum(file["records"] for file in report["files"])
     assert records["rejected"] == sum(report["rejects"]["by_reason"].values())
-    spans = [span for batch in report["ambiguous"] for span in batch["spans"]]
-    assert records["ambiguous"] == sum(span["count"] for span in spans)
+    assert records["ambiguous"] == sum(batch["records"] for batch in report["ambiguous"])
+    for batch in report["ambiguous"]:
+        assert 0 < batch["records"] <= sum(span["count"] for span in batch["spans"])
     requests = report["requests"]
     assert requests["retried"] <= requests["sent"] >= requests["failed"]
 

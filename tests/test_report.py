@@ -34,6 +34,9 @@ from ingest.report import (
     write_report,
 )
 
+SPANS = (Span(0, 5, 6, 2), Span(9, 1, 1, 1))
+LOST = "the answer was lost"
+
 
 def facts(accounts: Accounts | None = None, **changes) -> RunFacts:
     """A run in which all went well, but for the changes."""
@@ -61,7 +64,7 @@ def test_the_contracts_keys():
             files=[FileFacts("a.csv", "cd", 10)],
             rejects_file="/s/rejects.ndjson",
             rejects_by_reason={"not_a_date": 3},
-            ambiguous=[AmbiguousBatch(3, (Span(0, 5, 6, 2), Span(9, 1, 1, 1)), resent=True)],
+            ambiguous=[AmbiguousBatch(3, SPANS, resent=True, records=3, why=LOST)],
         )
     )
     assert report == {
@@ -92,6 +95,8 @@ def test_the_contracts_keys():
                     {"file": "#9", "first": 1, "last": 1, "count": 1},
                 ],
                 "resent": True,
+                "records": 3,
+                "why": "the answer was lost",
             }
         ],
         "target": "aito h: t",

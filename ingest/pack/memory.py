@@ -10,8 +10,8 @@ from ingest.protocols import Envelope
 class MemoryPacking:
     """`protocols.Packing` over bodies that are views of what the shaper encoded."""
 
-    def __init__(self, envelope: Envelope) -> None:
-        self._packer = Packer(envelope)
+    def __init__(self, envelope: Envelope, first_number: int = 1) -> None:
+        self._packer = Packer(envelope, first_number)
 
     async def add(self, part: Slice) -> list[Batch]:
         """Take one slice; the batches that it closed."""
@@ -25,3 +25,6 @@ class MemoryPacking:
     def pending(self) -> int:
         """Records that stand in the open body or were superseded in it."""
         return self._packer.pending
+
+    async def release(self, batch: Batch) -> None:
+        """Memory goes by itself."""

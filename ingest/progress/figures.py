@@ -9,7 +9,7 @@ from collections import deque
 from typing import Literal
 
 from ingest.display import count, duration, plural, size
-from ingest.events import Level, Snapshot, Started
+from ingest.events import FileProgress, Level, Snapshot, Started
 
 PREFIXES: dict[Level, str] = {"info": "", "warning": "warning: ", "error": "error: "}
 
@@ -74,6 +74,8 @@ def figures(snapshot: Snapshot, pace: Pace, bytes_total: int | None) -> str:
     ):
         if number:
             parts.append(f"{count(number)} {noun}")
+    if snapshot.file is not None:
+        parts.append(file_progress(snapshot.file))
     left_s = pace.left_s(bytes_total)
     if left_s and snapshot.stage == "loading":
         parts.append(f"{duration(left_s)} left")
@@ -82,3 +84,10 @@ def figures(snapshot: Snapshot, pace: Pace, bytes_total: int | None) -> str:
     elif snapshot.stage != "loading":
         parts.append(snapshot.stage)
     return ", ".join(parts)
+
+
+def file_progress(file: FileProgress) -> str:
+    """A body on its way by file: `uploading 120 MB of 500 MB`, `1,200 of 5,000 processed`."""
+    if file.stage == "uploading":
+        return f"uploading {size(file.done)} of {size(file.total)}"
+    return f"{count(file.done)} of {count(file.total)} processed"

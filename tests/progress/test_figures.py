@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.events import Started
+from ingest.events import FileProgress, Started
 from ingest.progress.figures import Pace, begins, figures
 from tests.progress.helpers import STARTED, snapshot
 
@@ -98,3 +98,17 @@ def test_figures_show_the_time_left():
     pace.add(snapshot(elapsed_s=1.0, source_bytes=500_000))
     assert "1.00 s left" in figures(snapshot(), pace, 1_000_000)
     assert "left" not in figures(snapshot(), pace, None)
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (FileProgress("uploading", 0, 500_000_000), "uploading 0 B of 500 MB"),
+        (FileProgress("uploading", 120_000_000, 500_000_000), "uploading 120 MB of 500 MB"),
+        (FileProgress("processing", 1200, 5000), "1,200 of 5,000 processed"),
+    ],
+)
+def test_both_halves_of_a_file_upload_are_shown(file, said):
+    """Bytes up, then records in; nothing where no file is under way."""
+    assert said in figures(snapshot(file=file), Pace(), None)
+    assert "upload" not in figures(snapshot(), Pace(), None)

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from ingest.events import FileProgress
 from ingest.progress.structured import JsonWatcher
 from tests.progress.helpers import STARTED, Gone, ascii_terminal, snapshot, written
 
@@ -80,3 +81,12 @@ def test_a_closed_pipe_is_silence():
     watcher.started(STARTED)
     assert watcher.broken
     watcher.finished({})
+
+
+def test_a_file_upload_is_an_object_of_its_own():
+    """Machines get the halves of an upload as fields."""
+    stream = io.StringIO()
+    watcher = JsonWatcher(stream, every_s=0)
+    watcher.tick(snapshot(file=FileProgress("processing", 3, 5)))
+    [event] = events(stream)
+    assert event["file"] == {"stage": "processing", "done": 3, "total": 5}

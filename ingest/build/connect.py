@@ -1,0 +1,94 @@
+"""A job's target with its connections open: address, credential, limits, service.
+
+The credential is resolved outside the job and bound to the host it came with; a sandbox is started
+as a child of this process and ends with it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from ingest.build.options import RunOptions
+from ingest.build.services import SERVICES, Connection, Service, Wanted
+from ingest.errors import SettingsError
+from ingest.events import Watcher
+from ingest.job import Job, LimitSettings
+from ingest.state import StateDir
+from ingest.targets.credentials import CredentialRequest, resolve
+from ingest.wire import Secret, Timeouts, Wire
+
+
+@asynccontextmanager
+async def connected(
+    job: Job, options: RunOptions, state: StateDir, watcher: Watcher, total_bytes: int | None
+) -> AsyncIterator[Connection]:
+    """Connect. `total_bytes` is the size of the input on the disk, None where it is unknown."""
+    service = SERVICES[job.target.system]
+    _check_limits(job.limits, service)
+    wanted = options.base_url or job.target.base_url
+    async with AsyncExitStack() as stack:
+        if wanted == "sandbox":
+            base_url, token = await stack.enter_async_context(_sandbox(state))
+        else:
+            base_url, token = _credential(job, options, service, watcher)
+        wire = Wire(
+            base_url,
+            service.headers(token),
+            timeouts_of(job.limits),
+            in_flight=job.limits.in_flight,
+        )
+        connection = service.connect(Wanted(job, wire, total_bytes, watcher))
+        await stack.enter_async_context(connection.target.opened())
+        yield connection
+
+
+def timeouts_of(limits: LimitSettings) -> Timeouts:
+    """The job's limits of time for a request."""
+    return Timeouts(
+        connect_s=limits.connect_timeout_s,
+        read_s=limits.read_timeout_s,
+        write_s=limits.write_timeout_s,
+    )
+
+
+def _check_limits(limits: LimitSettings, service: Service) -> None:
+    """A job may lower what the service takes, never raise it."""
+    for key, wanted, allowed in (
+        ("records", limits.records, service.limits.records),
+        ("bytes", limits.bytes, service.limits.size_bytes),
+    ):
+        if wanted > allowed:
+            raise SettingsError(
+                f"limits.{key} = {wanted:,}: a request to {service.name} holds at most {allowed:,}",
+                "leave it out, or lower it",
+            )
+
+
+def _credential(
+    job: Job, options: RunOptions, service: Service, watcher: Watcher
+) -> tuple[str, Secret]:
+    home = os.environ.get("HOME")
+    request = CredentialRequest(
+        job_base_url=job.target.base_url,
+        cli_base_url=options.base_url,
+        profile=options.profile or job.target.profile,
+    )
+    found = resolve(request, os.environ, Path(home) if home else None, service.credentials)
+    for note in found.notes:
+        watcher.note(note, level="warning")
+    return found.base_url, found.token
+
+
+@asynccontextmanager
+async def _sandbox(state: StateDir) -> AsyncIterator[tuple[str, Secret]]:
+    """A sandbox for this run, its data kept in the state directory."""
+    from ingest.sandbox.child import SandboxError, sandbox_child  # noqa: PLC0415 - an extra
+
+    try:
+        async with sandbox_child(state.sandbox_dir) as child:
+            yield child.base_url, Secret(child.token)
+    except SandboxError as exc:
+        raise SettingsError(f"the sandbox did not start: {exc}") from exc

@@ -1,0 +1,89 @@
+"""How a run is brought to its end from outside: signals, the grace, `--max-duration`.
+
+The first SIGINT, SIGTERM or SIGHUP drains the run, the second stops it, and so does the end of the
+grace. A limit of time drains it as an interrupt would.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Protocol
+
+import anyio
+import anyio.abc
+
+from ingest.events import Watcher
+from ingest.protocols import Clock
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Endable(Protocol):
+    """What can be ended: an engine."""
+
+    @property
+    def ending(self) -> bool:
+        """True once it drains or stops."""
+        ...
+
+    def drain(self) -> None:
+        """Start nothing new."""
+        ...
+
+    def stop(self) -> None:
+        """Drop what is in flight."""
+        ...
+
+
+class Ending:
+    """Heeds what ends a run; `interrupted` is the exit code that it then has."""
+
+    def __init__(
+        self,
+        engine: Endable,
+        watcher: Watcher,
+        clock: Clock,
+        grace_s: float,
+        also: Callable[[], None],
+    ) -> None:
+        """`also` is called when the run is told to end, for what goes on beside the engine."""
+        self._engine = engine
+        self._watcher = watcher
+        self._clock = clock
+        self._grace_s = grace_s
+        self._also = also
+        self.interrupted: int | None = None
+
+    async def heed_signals(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        """Run until cancelled."""
+        with anyio.open_signal_receiver(*SIGNALS) as signals:
+            task_status.started()
+            async with anyio.create_task_group() as tasks:
+                async for number in signals:
+                    if self._engine.ending and self.interrupted is not None:
+                        self._watcher.note("stopping now", level="warning")
+                        self._engine.stop()
+                        continue
+                    code = 130 if number == signal.SIGINT else 143
+                    why = "interrupted: finishing what is in flight (once more to stop now)"
+                    self._drain(code, why)
+                    tasks.start_soon(self._stop_after_grace)
+
+    async def end_in_time(self, seconds: float) -> None:
+        """Drain after so long."""
+        await self._clock.sleep(seconds)
+        if not self._engine.ending:
+            self._drain(130, "the time given by --max-duration is over")
+            await self._stop_after_grace()
+
+    def _drain(self, code: int, why: str) -> None:
+        self.interrupted = code
+        self._watcher.note(why, level="warning")
+        self._engine.drain()
+        self._also()
+
+    async def _stop_after_grace(self) -> None:
+        await self._clock.sleep(self._grace_s)
+        self._watcher.note("the grace is over: stopping now", level="warning")
+        self._engine.stop()

@@ -1,0 +1,30 @@
+"""What the command line says about one run, and what a run gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line says about one run. Times in seconds; `limit` counts records read."""
+
+    state_dir: Path
+    report: Path | None = None
+    limit: int | None = None
+    max_duration_s: float | None = None
+    grace_s: float = 25.0
+    profile: str | None = None
+    base_url: str | None = None
+    ask: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended: the contract's report, the exit code, and the rows that were asked back."""
+
+    report: dict[str, Any]
+    exit_code: int
+    rows: list[dict[str, Any]] | None = None

@@ -1,0 +1,143 @@
+"""What differs from service to service: one table, `SERVICES`.
+
+A service says which headers and credentials it wants, what a request may hold, and makes the target
+for a job; the rest of the program asks the `Connection` and knows no service by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from ingest.build.ways import chosen_way
+from ingest.errors import SettingsError
+from ingest.events import FileProgress, Watcher
+from ingest.job import Job
+from ingest.model import Limits, Schema
+from ingest.protocols import Target
+from ingest.shape.service import ServiceTypes
+from ingest.targets import aito, aito_types, avalanchio, avalanchio_types, schemes
+from ingest.targets.aito_batch import AitoBatchTarget
+from ingest.targets.aito_stream import AitoStreamTarget
+from ingest.wire import Secret, Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a target is made from. `total_bytes` is the input's size on the disk, if known."""
+
+    job: Job
+    wire: Wire
+    total_bytes: int | None
+    watcher: Watcher
+
+    @property
+    def limits(self) -> Limits:
+        """What the job lets a request hold."""
+        return Limits(self.job.limits.records, self.job.limits.bytes)
+
+
+@dataclass(slots=True)
+class Latest:
+    """The latest news of a body that goes by way of a file."""
+
+    progress: FileProgress | None = None
+
+    def take(self, progress: FileProgress | None) -> None:
+        """Keep it."""
+        self.progress = progress
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A target, and what the run must know of it besides the promises of `Target`.
+
+    `writers` requests go on at once. `spooled`: bodies are files of at most that many bytes in the
+    run's directory. `counts_rows`: its count is cheap enough to be asked before and after.
+    """
+
+    target: Target
+    types: ServiceTypes
+    writers: int
+    check: Callable[[Schema], None] = lambda _schema: None
+    spooled: bool = False
+    counts_rows: bool = False
+    latest: Latest = field(default_factory=Latest)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service. `limits` is what its requests may hold."""
+
+    name: str
+    limits: Limits
+    headers: Callable[[Secret], Mapping[str, str | Secret]]
+    credentials: schemes.CredentialScheme
+    connect: Callable[[Wanted], Connection]
+
+
+def _avalanchio(wanted: Wanted) -> Connection:
+    job = wanted.job
+    key = job.target.upsert_key
+    return Connection(
+        avalanchio.AvalanchioTarget(wanted.wire, job.target.table, wanted.limits, key),
+        ServiceTypes(avalanchio_types.column_type, avalanchio_types.field_type),
+        job.limits.in_flight,
+        check=lambda schema: avalanchio.check_upsert_key(schema, key),
+    )
+
+
+def _aito(wanted: Wanted) -> Connection:
+    job, wire = wanted.job, wanted.wire
+    way, said = chosen_way(job.target.via, wanted.total_bytes, wire.address.url)
+    if said:
+        wanted.watcher.note(said)
+    settings = aito.AitoSettings(job.target.api, job.target.optimize)
+    types = _aito_types(job.target.api)
+    if way == "file":
+        return _aito_file(wanted, settings, types)
+    kind = AitoBatchTarget if way == "batch" else AitoStreamTarget
+    target = kind(wire, job.target.table, wanted.limits, settings)
+    return Connection(target, types, job.limits.in_flight, counts_rows=True)
+
+
+def _aito_file(wanted: Wanted, settings: aito.AitoSettings, types: ServiceTypes) -> Connection:
+    """Bodies are files: one is uploaded and processed while the next one is filled."""
+    from ingest.pack.spool import SpoolEnvelope  # noqa: PLC0415 - only this way needs them
+    from ingest.targets.aito_file import AitoFileTarget, FileSettings  # noqa: PLC0415
+
+    latest = Latest()
+    limits = wanted.job.limits
+    file = FileSettings(stall_timeout_s=limits.stall_timeout_s, on_progress=latest.take)
+    envelope = SpoolEnvelope(limits.spool_bytes)
+    target = AitoFileTarget(wanted.wire, wanted.job.target.table, envelope, settings, file)
+    return Connection(target, types, 1, spooled=True, counts_rows=True, latest=latest)
+
+
+def _aito_types(api: aito_types.Api) -> ServiceTypes:
+    return ServiceTypes(
+        column_type=partial(aito_types.column_type, api=api),
+        field_type=aito_types.field_type,
+        integer_range=aito_types.integer_range,
+        column_name_problem=_aito_name_problem,
+        wider_integers='api = "v2" in [target]' if api == "v1" else "",
+        strict_nulls=True,
+        own_columns=frozenset(),
+    )
+
+
+def _aito_name_problem(name: str) -> str | None:
+    try:
+        aito_types.check_name(name, "it")
+    except SettingsError as error:
+        return f"{error.message.removeprefix('aito: ')}; {error.hint}"
+    return None
+
+
+SERVICES: Mapping[str, Service] = {
+    "avalanchio": Service(
+        "avalanchio", avalanchio.LIMITS, avalanchio.request_headers, schemes.AVALANCHIO, _avalanchio
+    ),
+    "aito": Service("aito", aito.LIMITS, aito.request_headers, schemes.AITO, _aito),
+}
