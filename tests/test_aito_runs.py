@@ -55,10 +55,10 @@ def job_of(folder: Path, paths: list[str], table: str, **sections: Any) -> Job:
     return make_job(document, base=folder)
 
 
-def load(server: Running, job: Job, folder: Path, **options: Any) -> Run:
+def load(server: Running, job: Job, folder: Path, key: str = KEY, **options: Any) -> Run:
     """Run a job in this process."""
     listener = Listener()
-    environment = {"AITO_INSTANCE_URL": server.url, "AITO_API_KEY": KEY}
+    environment = {"AITO_INSTANCE_URL": server.url, "AITO_API_KEY": key}
     with mock.patch.dict(os.environ, environment):
         wishes = RunOptions(folder / "state", **options)
         result = anyio.run(execute, job, wishes, listener)
@@ -278,8 +278,10 @@ def test_a_quota_that_is_used_up_ends_the_run_resumable(tmp_path):
     assert (run.code, counts(run.report)) == (7, {"read": 10, "unsent": 10})
 
 
-def test_neither_key_nor_signature_is_written_anywhere(tmp_path, caplog):
-    """Everything a run writes, at debug level: reports, rejects, logs, notes, errors."""
+def test_neither_key_nor_signature_is_written_anywhere(tmp_path, caplog, monkeypatch):
+    """Everything a run writes, at debug level: reports, rejects, logs, notes, errors; and no
+    request to the storage bears the key, which the sandbox's storage would refuse."""
+    monkeypatch.setenv("INGEST_SANDBOX_TOKEN", SECRET_KEY)
     write_people(tmp_path / "people.csv", 3000, bad=(5, 6))
     target, limits = {"via": "file"}, {"spool_bytes": 30_000}
     job = job_of(tmp_path, ["people.csv"], "people", target=target, fields=FIELDS, limits=limits)
@@ -290,7 +292,7 @@ def test_neither_key_nor_signature_is_written_anywhere(tmp_path, caplog):
         root.addHandler(handler)
         try:
             with caplog.at_level(logging.DEBUG):
-                run = load(server, job, tmp_path)
+                run = load(server, job, tmp_path, SECRET_KEY)
         finally:
             root.removeHandler(handler)
         log = (tmp_path / "data").rglob("*")
@@ -302,6 +304,7 @@ def test_neither_key_nor_signature_is_written_anywhere(tmp_path, caplog):
         [stream.getvalue(), caplog.text, *run.listener.notes, json.dumps(run.report)]
         + [path.read_text(errors="replace") for path in written]
     )
+    assert SECRET_KEY not in everything
     assert "X-Amz-Signature" not in everything
     assert "x-api-key" not in everything.lower()
     assert stored, "the sandbox kept nothing: the upload did not come"

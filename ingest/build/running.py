@@ -1,7 +1,7 @@
 """One run that has an id: engine, progress, what is asked after the load, report.
 
-Beside the engine go the display's ticks, the signals and the limit of time (`ending`); after it what
-is asked of the service then (`afterwards`).
+Beside the engine go the display's ticks, the signals and the limit of time (`ending`); after it
+what is asked of the service then (`afterwards`).
 """
 
 from __future__ import annotations

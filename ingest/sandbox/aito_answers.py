@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 
 from ingest.sandbox.aito_refusal import CONTENTION
 from ingest.sandbox.answers import JsonAnswer
-from ingest.sandbox.halves import TOKEN
+from ingest.sandbox.halves import TOKEN, TOKEN_SHOWN
 from ingest.sandbox.refusal import Refused
 
 VERSION_PATH: Final = "/version"
@@ -40,9 +40,9 @@ def admit(path: str, headers: Headers) -> None:
         return
     key = headers.get("x-api-key", "").strip()
     if not key:
-        raise Refused(401, f"no API key: send the header x-api-key: {TOKEN}")
+        raise Refused(401, f"no API key: send the header x-api-key with {TOKEN_SHOWN}")
     if key != TOKEN:
-        raise Refused(403, f'invalid API key: the sandbox\'s key is "{TOKEN}"')
+        raise Refused(403, f"invalid API key: the sandbox's key is {TOKEN_SHOWN}")
 
 
 def refuse(path: str, refused: Refused, headers: Mapping[str, str]) -> JsonAnswer:

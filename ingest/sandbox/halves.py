@@ -9,6 +9,7 @@ through `of(request)`.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,11 @@ from ingest.sandbox.store import Store
 
 T = TypeVar("T")
 
-TOKEN = "sandbox"  # noqa: S105 - it opens nothing but a rehearsal on loopback
+_USUAL = "sandbox"
+TOKEN_VARIABLE = "INGEST_SANDBOX_TOKEN"  # noqa: S105 - a variable's name
+# It opens nothing but a rehearsal on loopback; who rehearses where a token goes sets another.
+TOKEN = os.environ.get(TOKEN_VARIABLE) or _USUAL
+TOKEN_SHOWN = f'"{_USUAL}"' if TOKEN == _USUAL else f"the one in {TOKEN_VARIABLE}"
 _HALF = "ingest.half"  # where the half that serves a request stands in its scope
 
 
@@ -137,6 +142,6 @@ def admit_bearer(_path: str, headers: Headers) -> None:
     """Avalanchio's key check: no token is 401, a wrong one 403."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Refused(401, f"no token: send the header Authorization: Bearer {TOKEN}")
+        raise Refused(401, f"no token: send Authorization: Bearer and {TOKEN_SHOWN}")
     if token.strip() != TOKEN:
-        raise Refused(403, f'invalid or expired token: the sandbox\'s token is "{TOKEN}"')
+        raise Refused(403, f"invalid or expired token: the sandbox's token is {TOKEN_SHOWN}")
