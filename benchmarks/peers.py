@@ -126,7 +126,9 @@ def aitoai_file(source: str, url: str) -> Result:
     client = AitoClient(url, "benchmark-key")
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder, "rows.ndjson.gz")
-        DataFrameHandler().convert_file(source, packed, "csv", "ndjson")
+        handler = DataFrameHandler()  # its convert_file would also guess languages
+        frame = handler.read_file_to_df(source, "csv")
+        handler.df_to_format(frame, "ndjson", packed)
         api.upload_file(client, "stock", packed, polling_time=0.05, optimize_on_finished=False)
     return {}
 

@@ -2,6 +2,9 @@
 
 `numbering` puts places into files, `slices` cuts at record borders, `envelope` frames a body in
 memory, `packer` fills bodies and halves them, `memory` is what the engine awaits.
+
+`spool` packs onto the disk. It is not imported here: only one way to one service needs it and the
+compressor that it brings along.
 """
 
 from ingest.pack.envelope import MemoryBody, MemoryEnvelope
