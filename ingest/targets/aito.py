@@ -3,8 +3,9 @@
 A way is one small file with an envelope and a `send`; `AitoTable` is the rest of its
 `protocols.Target`. Paths and bodies are those of the published page and of a real client; what is
 guessed about answers stands in `aito_types`. Guesses of this module: that v2 answers the same paths
-as v1, that the limits of a batch hold for a stream too (the page gives it none), and the number of
-records in `LIMITS`, which is ours: the service limits bytes only.
+as v1, that a plain value in a `where` is equality (published for a String; of an analyzed Text it
+is not said), that the limits of a batch hold for a stream too (the page gives it none), and the
+number of records in `LIMITS`, which is ours: the service limits bytes only.
 
 The base URL may carry a path (`https://shared.aito.ai/db/<name>`): every path here comes behind it.
 
@@ -15,7 +16,7 @@ limit that is said when it cuts.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -144,6 +145,14 @@ class AitoTable:
         """Rows in the table now."""
         return read_total(await self._ask({"from": self.table, "limit": 0}))
 
+    async def count_where(self, column: str, value: str | int) -> int:
+        """Rows whose `column` is `value`. Raises IngestError where the service can't tell."""
+        return await self._total({column: value})
+
+    async def count_any(self, column: str, values: Sequence[str | int]) -> int:
+        """Rows whose `column` is one of `values`, which are at least one. Raises as above."""
+        return await self._total({"$or": [{column: value} for value in values]})
+
     async def query(self, statement: str) -> list[dict[str, Any]]:
         """The rows that a query answers: JSON like `{"where": {"name": "x"}, "limit": 5}`.
 
@@ -162,6 +171,12 @@ class AitoTable:
             )
         await self.wire.call("POST", self.path("optimize"), json={})
         return f"merged the storage segments of {self.table}"
+
+    async def _total(self, where: dict[str, Any]) -> int:
+        found = read_total(await self._ask({"from": self.table, "where": where, "limit": 0}))
+        if found is None:
+            raise TargetError(f"{self.shown}: a query was answered without a total")
+        return found
 
     async def _ask(self, query: dict[str, Any]) -> Any:
         return await self.wire.call("POST", f"{self._api}/_query", json=query)

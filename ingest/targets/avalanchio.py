@@ -3,7 +3,8 @@
 Paths and bodies are the service's published ones; what an answer looks like is a guess that stands
 in `avalanchio_types`. Guesses of this module: the byte limit (`LIMITS.size_bytes` is ours: the
 service only says that a size limit may strike earlier); that a table that is not there is a 404;
-that `select count(*)` counts all rows. Whether an insert is all or nothing is not said, so nothing
+that `select count(*)` counts all rows; that `=` holds for texts only where they are the same (case
+and blanks, too). Whether an insert is all or nothing is not said, so nothing
 here relies on it.
 
 An upsert needs a key column that is indexed and unique: made so with the table, and required of a
@@ -12,7 +13,7 @@ live one, because without it the service could not find the record to change.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -29,10 +30,11 @@ from ingest.targets.avalanchio_types import (
     records_taken,
     table_request,
 )
-from ingest.targets.sql import quote_identifier
+from ingest.targets.sql import quote_identifier, quote_literal
 from ingest.wire import CallError, Secret, Wire, path_segment
 
 LIMITS = Limits(records=10_000, size_bytes=6_000_000)
+RANGES_A_QUERY = 100  # a condition's depth is limited: SQLite's to 1,000 terms, others' not said
 _API = "/api/v1"
 
 
@@ -101,11 +103,26 @@ class AvalanchioTarget:
 
     async def count(self) -> int | None:
         """Rows in the table now."""
-        # The name is quoted by the one function that may put it into SQL.
-        statement = f"select count(*) as n from {quote_identifier(self._table)}"  # noqa: S608
-        rows = await self.query(statement)
-        values = list(rows[0].values()) if rows else []
-        return values[0] if values and type(values[0]) is int else None
+        return await self._rows()
+
+    async def count_where(self, column: str, value: str | int) -> int:
+        """Rows whose `column` is `value`. Raises IngestError where that can't be asked safely."""
+        return await self._rows_for(f"{quote_identifier(column)} = {quote_literal(value)}")
+
+    async def count_range(self, column: str, low: int, high: int) -> int:
+        """Rows whose `column` is an integer from `low` to `high`, both included."""
+        return await self.count_ranges(column, ((low, high),))
+
+    async def count_ranges(self, column: str, ranges: Sequence[tuple[int, int]]) -> int:
+        """The same of several ranges, which must not overlap."""
+        name, found = quote_identifier(column), 0
+        for start in range(0, len(ranges), RANGES_A_QUERY):
+            conditions = (
+                f"{name} between {quote_literal(low)} and {quote_literal(high)}"
+                for low, high in ranges[start : start + RANGES_A_QUERY]
+            )
+            found += await self._rows_for(" or ".join(conditions))
+        return found
 
     async def query(self, statement: str) -> list[dict[str, Any]]:
         """The rows that a SELECT answers; TargetError where the answer is not all of them."""
@@ -115,6 +132,19 @@ class AvalanchioTarget:
     async def tidy(self) -> str | None:
         """Nothing is to be done after a load."""
         return None
+
+    async def _rows_for(self, condition: str) -> int:
+        found = await self._rows(f" where {condition}")
+        if found is None:
+            raise TargetError(f"{self.shown}: a count was answered in an unknown shape")
+        return found
+
+    async def _rows(self, where: str = "") -> int | None:
+        # Names and values are quoted by the two functions that may put them into SQL.
+        statement = f"select count(*) as n from {quote_identifier(self._table)}{where}"  # noqa: S608
+        rows = await self.query(statement)
+        values = list(rows[0].values()) if rows else []
+        return values[0] if values and type(values[0]) is int else None
 
     async def _widened(self, live: Schema, wish: TableWish) -> Schema:
         missing = [column for column in wish.columns if live.column(column.name) is None]

@@ -2,7 +2,9 @@
 
 `Wire` is the only holder of a connection. Around it stand pure modules: `address` (base URLs),
 `classify` (the fault table), `timing` (limits in time, Retry-After) and `redact` (secrets and the
-services' words made safe). No other package imports httpx.
+services' words made safe). `presigned` puts files to addresses that others signed, by connections
+of its own; `signed_url`, `public_hosts` and `s3_answer` are its pure parts. No other package
+imports httpx.
 """
 
 from __future__ import annotations
@@ -11,7 +13,10 @@ from ingest.wire import lean_httpx  # noqa: F401 - first: what it does, it does 
 from ingest.wire.address import Address, parse_base_url, path_segment
 from ingest.wire.classify import Failure, FailureKind, Reply, classify, classify_failure
 from ingest.wire.client import Answer, CallError, Wire
+from ingest.wire.presigned import PutRules, Resolver, put_file, system_resolver
 from ingest.wire.redact import Secret, literal_markup, safe_words, scrubbed, without_query
+from ingest.wire.s3_answer import PutEnd, PutResult, clocks
+from ingest.wire.signed_url import SignedUrl
 from ingest.wire.timing import Senses, SystemClock, Timeouts, parse_retry_after
 
 __all__ = [
@@ -20,19 +25,27 @@ __all__ = [
     "CallError",
     "Failure",
     "FailureKind",
+    "PutEnd",
+    "PutResult",
+    "PutRules",
     "Reply",
+    "Resolver",
     "Secret",
     "Senses",
+    "SignedUrl",
     "SystemClock",
     "Timeouts",
     "Wire",
     "classify",
     "classify_failure",
+    "clocks",
     "literal_markup",
     "parse_base_url",
     "parse_retry_after",
     "path_segment",
+    "put_file",
     "safe_words",
     "scrubbed",
+    "system_resolver",
     "without_query",
 ]

@@ -3,8 +3,9 @@
 Promises. No redirect is followed, no cookie kept, no URL logged; TLS is verified; a secret goes
 over plain http to this machine only. A request has limits for opening, for each piece written, for
 each wait for bytes, and in total. `post_batch` makes exactly one attempt: it returns on a certain
-success and raises a `Trouble` of the right kind else. `call` is for small requests that may be
-repeated: it retries by itself and raises an `IngestError` that says what to do.
+success and raises a `Trouble` of the right kind else; `once` does the same for a small request.
+`call` is for small requests that may be repeated: it retries by itself and raises an `IngestError`
+that says what to do.
 
 What is raised is raised outside the handlers of the HTTP library's exceptions (see `exchange`), so
 no traceback of ours leads to a header.
@@ -37,6 +38,7 @@ from ingest.wire.address import parse_base_url
 from ingest.wire.body import BatchBody
 from ingest.wire.classify import Failure, Reply, classify, classify_failure
 from ingest.wire.exchange import exchange, make_client
+from ingest.wire.presigned import PutRules
 from ingest.wire.redact import Secret
 from ingest.wire.timing import Senses, Timeouts
 
@@ -156,6 +158,23 @@ class Wire:
                 raise self._as_error(trouble, f"{method} {path}", hopeless=hopeless)
             attempts += 1
             await clock.sleep(wait_s)
+
+    async def once(self, method: str, path: str) -> Any:
+        """One attempt of a small request without a body; returns the JSON of its answer.
+
+        Raises `Trouble`: `Ambiguous` whenever the service may have done what was asked.
+        """
+        request = self._small_request(method, path, None, None)
+        end = await exchange(self._opened, request, self._timeouts.total_s)
+        if trouble := self._trouble(end, records=False):
+            raise trouble
+        return _said(end)[1]
+
+    @property
+    def put_rules(self) -> PutRules:
+        """How a file is put to an address that this service signed: no header of ours goes there,
+        and loopback only where the service itself is there."""
+        return PutRules(self._timeouts, self.address.is_loopback, self._ca_file, self._senses)
 
     @property
     def _opened(self) -> httpx.AsyncClient:

@@ -382,3 +382,41 @@ async def test_contention_in_a_small_call_is_sent_again():
 def test_the_limits_are_those_of_a_batch(way):
     """Also of a stream, to which the page gives none."""
     assert target_at(DOWN, way=way).envelope.limits == LIMITS == Limits(10_000, 6_000_000)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("value", ["x' OR '1'='1", "%", "\\", '"', "", "$or", 5, -(2**53), 2**62])
+async def test_rows_are_counted_by_a_value(way, value):
+    """As data, never as part of a text; no row comes back."""
+    with FakeServer(answer(200, b'{"offset":0,"total":3,"hits":[]}')) as server:
+        target = target_at(server.base_url, way=way)
+        async with target.opened():
+            assert await target.count_where("s", value) == 3
+            assert await target.count_any("s", [value, "b"]) == 3
+    one, some = map(said, server.requests)
+    assert one == {"from": "t", "where": {"s": value}, "limit": 0}
+    assert some == {"from": "t", "where": {"$or": [{"s": value}, {"s": "b"}]}, "limit": 0}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "total", [b"{}", b'{"total":"3"}', b'{"total":null}', b'{"total":-1}', b"[]", b'{"hits":[{}]}']
+)
+async def test_a_count_of_some_rows_is_never_a_guess(total):
+    """An answer that says no number is an error, not nothing."""
+    with FakeServer(answer(200, total)) as server:
+        target = target_at(server.base_url)
+        async with target.opened():
+            with pytest.raises(TargetError, match="without a total"):
+                await target.count_where("s", "x")
+
+
+@pytest.mark.anyio
+async def test_a_count_for_another_question_is_refused():
+    """v2 leaves out a condition that it does not know, and says so in a warning."""
+    said_else = b'{"total":9,"hits":[],"warnings":[{"code":"where.unknown_field"}]}'
+    with FakeServer(answer(200, said_else)) as server:
+        target = target_at(server.base_url, settings=V2)
+        async with target.opened():
+            with pytest.raises(TargetError, match="another query"):
+                await target.count_where("s", "x")

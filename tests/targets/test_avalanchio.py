@@ -259,3 +259,81 @@ async def test_full_bodies_are_taken(sandbox, table):
         await target.ensure(TableWish(table, {}, (Column("n", "Bigint"),)))
         records = [{"n": i} for i in range(LIMITS.records)]
         assert (await target.send(made_batch(target.envelope, records))).taken == LIMITS.records
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("low", "high", "count"),
+    [(1, 10, 10), (1, 1, 1), (10, 12, 1), (0, 0, 0), (11, 2**62, 0), (5, 4, 0),
+     (-(2**62), 2**62, 10)],
+)  # fmt: skip
+async def test_a_range_of_ids_is_counted_with_its_bounds(sandbox, table, low, high, count):
+    """Both included; nothing in a range that ends before it begins."""
+    target = target_at(sandbox, table, token=Secret("sandbox"))
+    async with target.opened():
+        await target.ensure(TableWish(table, {}, (Column("n", "Bigint"),)))
+        await target.send(made_batch(target.envelope, [{"id": i} for i in range(1, 11)]))
+        assert await target.count_range("id", low, high) == count
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("ranges", "queries"), [(0, 0), (1, 1), (2, 1), (100, 1), (101, 2)])
+async def test_many_ranges_are_few_queries(ranges, queries):
+    """And no condition is deeper than a database bears."""
+    with FakeServer(answer(200, b'{"rows":[{"n":7}]}')) as server:
+        target = target_at(server.base_url)
+        async with target.opened():
+            wanted = [(10 * i, 10 * i + 5) for i in range(ranges)]
+            assert await target.count_ranges("id", wanted) == 7 * queries
+    said = [orjson.loads(bytes(request.body))["statement"] for request in server.requests]
+    assert len(said) == queries
+    assert sum(statement.count("between") for statement in said) == ranges
+
+
+@pytest.mark.anyio
+async def test_many_ranges_are_counted_as_one(sandbox, table):
+    """Every other id, over several queries."""
+    target = target_at(sandbox, table, token=Secret("sandbox"))
+    async with target.opened():
+        await target.ensure(TableWish(table, {}, (Column("n", "Bigint"),)))
+        await target.send(made_batch(target.envelope, [{"id": i} for i in range(500)]))
+        assert await target.count_ranges("id", [(i, i) for i in range(0, 600, 2)]) == 250
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("column", "value", "where"),
+    [("stamp", "r:1", "stamp = 'r:1'"), ("n", -5, "n = -5"), ("order", "x", '"order" = \'x\''),
+     ("s", "x' OR '1'='1", "s = 'x'' OR ''1''=''1'"), ('a"b', "%", '"a""b" = \'%\'')],
+)  # fmt: skip
+async def test_a_value_is_asked_for_in_quotes(column, value, where):
+    """Names and values by the two functions that may."""
+    with FakeServer(answer(200, b'{"rows":[{"n":3}]}')) as server:
+        target = target_at(server.base_url)
+        async with target.opened():
+            assert await target.count_where(column, value) == 3
+    sent = orjson.loads(bytes(server.requests[0].body))
+    assert sent == {"statement": f"select count(*) as n from t where {where}"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("column", "value"), [("s", "a\\' or 1=1"), ("s", "\0"), ("a\\", "x")])
+async def test_what_can_not_be_asked_safely_is_not_asked(column, value):
+    """Nothing goes out."""
+    with FakeServer(answer(200, b"{}")) as server:
+        target = target_at(server.base_url)
+        async with target.opened():
+            with pytest.raises(TargetError, match="can't stand in a query"):
+                await target.count_where(column, value)
+    assert server.requests == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("rows", [b"[]", b'[{"n":"3"}]', b'[{"n":null}]', b'[{"n":true}]'])
+async def test_a_count_of_some_rows_is_never_a_guess(rows):
+    """An answer that is no number is an error, not nothing."""
+    with FakeServer(answer(200, rows)) as server:
+        target = target_at(server.base_url)
+        async with target.opened():
+            with pytest.raises(TargetError, match="unknown shape"):
+                await target.count_where("s", "x")

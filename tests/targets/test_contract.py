@@ -6,14 +6,26 @@ that table in the service's words (`n` an integer, `s` a string), and a query fo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 import anyio
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from ingest.errors import IngestError, NotFound, Permanent, Retryable, Trouble, Unauthorized
+from ingest.errors import (
+    IngestError,
+    NotFound,
+    Permanent,
+    Retryable,
+    TargetError,
+    Trouble,
+    Unauthorized,
+)
 from ingest.model import Column, Limits
 from ingest.protocols import TableWish, Target
 from ingest.targets import aito, avalanchio
@@ -25,7 +37,12 @@ from tests.batches import made_batch
 
 pytestmark = pytest.mark.anyio
 
+# What a careless question would take for more than it is.
+BYSTANDERS = ("x' OR '1'='1", "%", "_", "\\", '"', "'", "';--", *("", " ", "a", "A", "a ", "null"))
 WRONG_TOKEN = "wrong-token-0123456789"
+
+
+_tables = count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +178,46 @@ async def test_many_writers_may_send_at_once(service, target, table):
             for batch in batches:
                 tasks.start_soon(target.send, batch)
         assert await target.count() == 80
+
+
+@given(
+    values=st.lists(
+        st.sampled_from(BYSTANDERS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+        min_size=1,
+        max_size=8,
+    )
+)
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+async def test_rows_are_counted_by_exactly_their_value(service, sandbox, values):
+    """Or the question is refused, and then asking changes nothing either."""
+    target = service.make(sandbox, Secret("sandbox"), f"counted_{next(_tables)}", Limits())
+    rows = [{"n": n, "s": value} for n, value in enumerate(values)]
+    counts = Counter(values)
+    async with target.opened():
+        await target.ensure(service.wish(target.shown.split(" table ")[1].split()[0], "n", "s"))
+        await target.send(made_batch(target.envelope, rows))
+        for value in {*values, *BYSTANDERS}:
+            try:
+                assert await target.count_where("s", value) == counts[value]
+            except TargetError:
+                assert "\\" in value or "\0" in value
+        assert await target.count_where("n", len(rows) - 1) == 1
+        assert await target.count_where("n", len(rows)) == 0
+        assert await target.count() == len(rows)
+
+
+async def test_a_count_of_what_is_not_there_is_an_error(service, target, table):
+    """Neither a table nor a column that is missing counts as no rows."""
+    async with target.opened():
+        with pytest.raises(IngestError):
+            await target.count_where("s", "x")
+        await target.ensure(service.wish(table, "n"))
+        with pytest.raises(IngestError):
+            await target.count_where("s", "x")
 
 
 async def test_a_bad_record_refuses_its_batch_for_good(service, target, table):
