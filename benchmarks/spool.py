@@ -112,10 +112,10 @@ async def _seconds(
         tasks.start_soon(map_in_threads, _each(blocks), shaper, slots_in, tasks, SHAPERS)
         async for slot in slots_out:
             await slot.ready.wait()
-            slices, rejects, _ = numbering.number(slot.result.pop())
-            if rejects:
+            numbered = numbering.number(slot.result.pop())
+            if numbered.rejects:
                 raise RuntimeError("records were rejected: not the work that is measured")
-            for part in slices:
+            for part in numbered.slices:
                 batches += [batch for batch in await packing.add(part) if batch.spool]
     batches += [batch for batch in await packing.finish() if batch.spool]
     return time.perf_counter() - started, batches

@@ -14,6 +14,10 @@ bodies and hands each closed one over. N writers take bodies and bring each to i
 under one governor. Every ══▶ is a stream with no buffer or a small one: while the service is slow
 nobody reads. There is no other way to slow a stage down, and no queue that grows.
 
+A run that is taken up begins with what an earlier process settled (`Taken`): those records are
+passed over where they come by, without being counted again, and bodies that were perhaps sent are
+made again by the packing and settled before anything else becomes of them (`delivery`).
+
 How a run ends. *At the end of the input* the last body closes and the writers finish. *Drained*
 (an interrupt, the reject limit, a time limit, trouble that stops the run): nothing more is read or
 packed, what is in flight comes to its end, what was packed and not yet sent is *unsent*. *Stopped*
@@ -22,36 +26,48 @@ In each case every record that was read has one end, and `Accounts.balanced` is 
 the five ends are counted where they happen, never computed from one another.
 
 Equal keys of an upsert never fly at once: `pack` hands a body over only when no body in flight
-shares a key with it, so the later record in input order wins at the service, too.
+shares a key with it, so the later record in input order wins at the service, too. A body whose
+answer was lost may still commit after it was sent again, so its keys are held for as long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import anyio
+import anyio.to_thread
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
 
 from ingest.delivery import Delivery, DeliveryRules, Hands
 from ingest.errors import IngestError, SourceError
 from ingest.governor import Governor
-from ingest.model import Accounts, Batch, Block, Outcome, Receipt, Reject, Shaped
+from ingest.model import Accounts, Batch, Block, Outcome, Receipt, Reject, Shaped, Slice
 from ingest.ordered import Slot, map_in_threads
-from ingest.pack import MemoryPacking, Numbering
+from ingest.pack import MemoryPacking, Numbered, Numbering
 from ingest.protocols import (
     Clock,
     Ledger,
     Packing,
     RejectSink,
+    SettledRecords,
     Settler,
     Shaper,
     Source,
     Target,
 )
 from ingest.refused import rejects_of
+
+
+Key = tuple[int, int]
+
+
+def key_of(batch: Batch) -> Key:
+    """What tells bodies apart: parts of one that are made again share its number."""
+    return batch.number, batch.offset
 
 
 class RejectJudge(Protocol):
@@ -62,9 +78,24 @@ class RejectJudge(Protocol):
         ...
 
 
+def _never_sent(_: Batch) -> float | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a run that is taken up knows of the processes before: its accounts so far, the records
+    that are settled, and which bodies were perhaps sent (`sent_before`: how many seconds ago)."""
+
+    accounts: Accounts = field(default_factory=Accounts)
+    settled: SettledRecords | None = None
+    sent_before: Callable[[Batch], float | None] = _never_sent
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an engine is put together from. `packing` is in memory unless it is given."""
+    """What an engine is put together from. `packing` is in memory unless it is given; `number`
+    writes into the records what depends on their numbers, in a thread."""
 
     source: Source
     shaper: Shaper
@@ -76,6 +107,8 @@ class Parts:
     ledger: Ledger | None = None
     settler: Settler | None = None
     packing: Packing | None = None
+    taken: Taken = field(default_factory=Taken)
+    number: Callable[[Sequence[Slice]], list[Slice]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +140,19 @@ class Engine:
     def __init__(self, parts: Parts, pace: Pace) -> None:
         self._parts = parts
         self._pace = pace
-        self.accounts = Accounts()
+        self.accounts = replace(parts.taken.accounts)
         self._result = Result(self.accounts)
         self._numbering = Numbering(pace.limit)
         self._packing = parts.packing or MemoryPacking(parts.target.envelope)
         self._reading = anyio.CancelScope()
         self._writing = anyio.CancelScope()
         self._ending = False
-        self._waiting: dict[int, Batch] = {}
-        self._in_flight: dict[int, Batch] = {}
+        self._waiting: dict[Key, Batch] = {}
+        self._in_flight: dict[Key, Batch] = {}
         self._ended = anyio.Event()
+        self._held: list[tuple[float, frozenset[str]]] = []
+        self._closed: list[Batch] = []
+        self._unpacked: deque[Slice] = deque()
         self._shaping_s: list[float] = []
         self._refused: list[Receipt] = []
         hands = Hands(
@@ -128,6 +164,9 @@ class Engine:
             stopping=lambda: self._ending,
             ledger=parts.ledger,
             settler=parts.settler,
+            sent_before=parts.taken.sent_before,
+            too_large=self._packing.lower,
+            hold=self._hold,
         )
         self._delivery = Delivery(hands, pace.rules)
 
@@ -205,23 +244,65 @@ class Engine:
                 await slot.ready.wait()
                 if not slot.result:  # shaping was cancelled, and so are we at the next step
                     continue
-                for batch in await self._take(slot.result.pop()):
-                    await self._hand_over(batch, bodies)
+                await self._take(slot.result.pop())
+                await self._hand_over_all(bodies)
                 if self._numbering.done or self._ending:
                     break
-        for batch in [] if self._ending else await self._packing.finish():
-            await self._hand_over(batch, bodies)
+        if not self._ending:
+            await self._close_the_last()
+            await self._hand_over_all(bodies)
 
-    async def _take(self, shaped: Shaped) -> list[Batch]:
-        slices, rejects, read = self._numbering.number(shaped)
-        self.accounts.read += read
+    async def _take(self, shaped: Shaped) -> None:
+        """Count a block's records, write its rejects, and pack the rest into `_closed`."""
+        numbered = self._numbering.number(shaped)
+        self.accounts.read += self._newly_read(numbered)
         self.accounts.bytes_read += len(shaped.block.data)
-        batches: list[Batch] = []
-        for part in slices:
-            batches += await self._packing.add(part)
-        self._waiting.update((batch.number, batch) for batch in batches)
-        await self._reject(rejects)
-        return batches
+        left = deque(numbered.slices)
+        self._unpacked = left  # until a slice is packed, it is counted here
+        await self._reject(self._new_rejects(numbered))
+        if self._parts.number is not None:
+            left.extend(await anyio.to_thread.run_sync(self._numbered, left))
+        try:
+            while left and not self._ending:
+                self._keep(await self._packing.add(left.popleft()))  # pending until it is closed
+        except IngestError as error:
+            self.drain(error)
+
+    def _numbered(self, left: deque[Slice]) -> list[Slice]:
+        assert self._parts.number is not None
+        found = self._parts.number(tuple(left))
+        left.clear()
+        return found
+
+    async def _close_the_last(self) -> None:
+        try:
+            self._keep(await self._packing.finish())
+        except IngestError as error:
+            self.drain(error)
+
+    def _keep(self, closed: Sequence[Batch]) -> None:
+        """Batches that were closed wait until they are handed over; here they are counted."""
+        self._closed += closed
+        self._waiting.update((key_of(batch), batch) for batch in closed)
+
+    def _newly_read(self, numbered: Numbered) -> int:
+        """Records that no process before has settled and counted."""
+        settled = self._parts.taken.settled
+        if settled is None:
+            return numbered.read
+        return sum(
+            to - start + 1
+            for file, first, last in numbered.ranges
+            for start, to, is_settled in settled.stretches(file, first, last)
+            if not is_settled
+        )
+
+    def _new_rejects(self, numbered: Numbered) -> Sequence[Reject]:
+        settled = self._parts.taken.settled
+        if settled is None:
+            return numbered.rejects
+        found = zip(numbered.rejects, numbered.rejected_in, strict=True)
+        return [one for one, file in found if not settled.holds(file, one.record)]
 
     async def _reject(self, rejects: Sequence[Reject]) -> None:
         """Write rejects, count them, and end the run if they are too many."""
@@ -235,19 +316,34 @@ class Engine:
         except IngestError as error:
             self.drain(error)
 
-    async def _hand_over(self, batch: Batch, bodies: ObjectSendStream[Batch]) -> None:
-        self._waiting[batch.number] = batch
-        while batch.keys and any(
-            not batch.keys.isdisjoint(other.keys) for other in self._in_flight.values()
-        ):
+    async def _hand_over_all(self, bodies: ObjectSendStream[Batch]) -> None:
+        closed, self._closed = self._closed, []
+        for batch in closed:
+            await self._hand_over(batch, bodies)
+
+    def _hold(self, batch: Batch, until_s: float) -> None:
+        """The keys of a body that may still commit are not sent before that time is over."""
+        self._held.append((until_s, batch.keys))
+
+    async def _until_keys_are_free(self, keys: frozenset[str]) -> None:
+        while any(not keys.isdisjoint(other.keys) for other in self._in_flight.values()):
             self._ended = anyio.Event()
             await self._ended.wait()
+        clock = self._parts.clock
+        self._held = [one for one in self._held if one[0] > clock.monotonic()]
+        wanted = [until_s for until_s, held in self._held if not keys.isdisjoint(held)]
+        if wanted:
+            await clock.sleep(max(wanted) - clock.monotonic())
+
+    async def _hand_over(self, batch: Batch, bodies: ObjectSendStream[Batch]) -> None:
+        if batch.keys:
+            await self._until_keys_are_free(batch.keys)
         # In flight from here on, so that the next body's keys are held against this one's.
-        self._in_flight[batch.number] = batch
+        self._in_flight[key_of(batch)] = batch
         try:
             await bodies.send(batch)
         except BaseException:
-            self._in_flight.pop(batch.number, None)
+            self._in_flight.pop(key_of(batch), None)
             raise
 
     # --- write ------------------------------------------------------------------------------
@@ -255,13 +351,13 @@ class Engine:
     async def _write(self, bodies: ObjectReceiveStream[Batch]) -> None:
         async with bodies:
             async for batch in bodies:
-                self._waiting.pop(batch.number, None)
+                self._waiting.pop(key_of(batch), None)
                 try:
                     await self._delivery.deliver(batch)
                 except IngestError as error:
                     self.drain(error)
                 finally:
-                    self._in_flight.pop(batch.number, None)
+                    self._in_flight.pop(key_of(batch), None)
                     self._ended.set()
                 await self._write_refused()
                 await self._packing.release(batch)
@@ -297,6 +393,7 @@ class Engine:
         await self._write_refused()
         self.accounts.unsent += sum(batch.records for batch in self._waiting.values())
         self.accounts.unsent += self._packing.pending
+        self.accounts.unsent += sum(part.count for part in self._unpacked)
         try:
             self._parts.judge.check(self.accounts.rejected, self.accounts.read, final=True)
         except IngestError as error:

@@ -71,8 +71,11 @@ class Trouble(Exception):  # noqa: N818 - it says what happened
     """One attempt to send one batch did not end in acceptance.
 
     `message` holds the service's words or the failure's; `status` the HTTP status if there was an
-    answer; `retry_after_s` what a Retry-After header asked for.
+    answer; `retry_after_s` what a Retry-After header asked for; `record` the place in the body
+    (from 0) of the one record that the service refused, where it named one.
     """
+
+    record: int | None = None
 
     def __init__(
         self, message: str, *, status: int | None = None, retry_after_s: float | None = None

@@ -217,12 +217,17 @@ class LimitSettings(Settings):
 
 
 class DeliverySettings(Settings):
-    """`[delivery]`: how a lost answer is settled."""
+    """`[delivery]`: how a lost answer is settled.
+
+    `longest_server_s` is how long after a lost answer the service may still commit: so long an
+    absence proves nothing, and so long the keys of an upsert that was sent again are held.
+    """
 
     id: Literal["none", "derived"] = "none"
     stamp: str = ""
     evidence_key: str = ""
     on_ambiguous: Literal["settle", "stop"] = "settle"
+    longest_server_s: Annotated[float, Field(ge=0)] = 60.0
 
 
 class RejectSettings(Settings):

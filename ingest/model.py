@@ -293,6 +293,10 @@ class Batch:
 
     Where the body lies on the disk, `spool` says so, `body` is empty, and `slices` hold places
     without bytes (their `buffer` is empty).
+
+    The parts of a batch that was taken apart share its number: `offset` records stood before this
+    one in the whole body, and `part` is its place in the tree of halves (1 the whole, 2p and 2p + 1
+    the halves of p).
     """
 
     number: int
@@ -304,6 +308,8 @@ class Batch:
     keys: frozenset[str] = frozenset()
     dropped: tuple[Slice, ...] = ()
     spool: Spool | None = None
+    offset: int = 0
+    part: int = 1
 
     @property
     def superseded(self) -> int:
@@ -369,7 +375,8 @@ class Receipt:
 
     `attempts` requests carried it, `failed` of them did not end in acceptance, `latency_s` is that
     of the last one. `message` holds the service's words (bounded, stripped) where it refused.
-    A body that was accepted in part has a `verdict` with refused or doubtful records.
+    A body that was accepted in part has a `verdict` with refused or doubtful records. `is_open`: the
+    run ended while its fate was open; a run that is taken up finds it out.
     """
 
     batch: Batch
@@ -381,6 +388,7 @@ class Receipt:
     status: int | None = None
     resent: bool = False
     verdict: Verdict = field(default_factory=Verdict)
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ suites in `tests/` hold every implementation to them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -110,6 +110,10 @@ class Envelope(Protocol):
         """Begin a new body."""
         ...
 
+    def lowered(self, size_bytes: int) -> Envelope:
+        """The same framing for bodies of at most so many bytes."""
+        ...
+
 
 class Packing(Protocol):
     """Slices in input order to batches. Awaited, because a body may be written to the disk."""
@@ -129,6 +133,10 @@ class Packing(Protocol):
 
     async def release(self, batch: Batch) -> None:
         """The batch has ended and its rejects are written: what it holds on the disk may go."""
+        ...
+
+    def lower(self, size_bytes: int) -> None:
+        """Bodies that are opened from now on are at most this large."""
         ...
 
 
@@ -191,11 +199,21 @@ class Target(Protocol):
 
 
 class Settler(Protocol):
-    """Finds out what became of an ambiguous batch. Without a journal there is nothing to ask with,
-    and the batch stays ambiguous; the journal brings the one that asks the service."""
+    """Finds out what became of an ambiguous batch by asking the service (`settling`)."""
 
-    async def settle(self, batch: Batch) -> bool | None:
-        """True: it landed. False: it surely did not. None: it can't be known."""
+    async def prepare(self, batch: Batch, /) -> bool:
+        """Asked before a body's first attempt. False: it can't be settled later."""
+        ...
+
+    async def settle(
+        self, batch: Batch, since_s: float, wait_until: Callable[[float], Awaitable[bool]], /
+    ) -> bool | None:
+        """True: it landed. False: it surely did not. None: it can't be known.
+
+        `since_s` is when the lost attempt ended, on the monotonic clock; `wait_until` waits for a
+        moment of it and says False if the run is being ended before. Raises an IngestError where a
+        part of the batch landed.
+        """
         ...
 
 
@@ -203,12 +221,28 @@ class Ledger(Protocol):
     """Where intents and outcomes are kept. The engine writes the intent before the first attempt
     and the receipt after the last; a durable ledger makes a run resumable."""
 
-    async def intend(self, batch: Batch) -> None:
-        """About to send this batch for the first time. Returning means it is recorded."""
+    async def intend(self, batch: Batch, /) -> None:
+        """About to send this body for the first time. Returning means it is recorded."""
         ...
 
-    async def settle(self, receipt: Receipt) -> None:
-        """The batch reached its end."""
+    async def settle(self, receipt: Receipt, /) -> None:
+        """The body reached its end."""
+        ...
+
+    async def apart(self, batch: Batch, /) -> None:
+        """The service surely refused this body whole; its parts will be intended."""
+        ...
+
+
+class SettledRecords(Protocol):
+    """Records that an earlier process of this run has settled (`journal.Settled`)."""
+
+    def stretches(self, file: int, first: int, last: int, /) -> Sequence[tuple[int, int, bool]]:
+        """The records `first` to `last` of a file as stretches: from, to, whether settled."""
+        ...
+
+    def holds(self, file: int, record: int, /) -> bool:
+        """Whether this record is settled."""
         ...
 
 

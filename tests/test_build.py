@@ -458,13 +458,27 @@ UPSERT = {"mode": "upsert", "upsert_key": "key"}
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_late_commit_of_an_upsert_overwrites_nothing_newer(tmp_path):
+    """A lost request may commit after it was sent again: its keys are held for so long."""
+    wanted = keyed_files(tmp_path, 300, 60)
+    with with_faults(tmp_path, "commit-late:300ms:10%", seed=5) as server:
+        limits = {"records": 20, "in_flight": 8}
+        sections = {"target": UPSERT, "limits": limits, "delivery": {"longest_server_s": 0.6}}
+        run = load(server, job_of(tmp_path, "t", ["a.csv", "b.csv"], **sections), tmp_path)
+        rows = {row["key"]: row["n"] for row in server.rows("t", "key, n")}
+    assert run.report["requests"]["retried"] > 0
+    assert (run.code, rows) == (0, wanted)
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("faults", [(), FAULTS])
 def test_upserts(tmp_path, faults, anyio_backend):
     """The last record of a key wins, within and across batches and files, faults or not."""
     wanted = keyed_files(tmp_path, 600, 80)
     with with_faults(tmp_path, *faults, seed=3) as server:
         limits = {"records": 20, "in_flight": 8}
-        job = job_of(tmp_path, "t", ["a.csv", "b.csv"], target=UPSERT, limits=limits)
+        sections = {"target": UPSERT, "limits": limits, "delivery": {"longest_server_s": 0.05}}
+        job = job_of(tmp_path, "t", ["a.csv", "b.csv"], **sections)
         run = load(server, job, tmp_path, anyio_backend)
         rows = {row["key"]: row["n"] for row in server.rows("t", "key, n")}
         described = server.http.get("/api/v1/schema/describe-table/t").json()

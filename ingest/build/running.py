@@ -126,6 +126,8 @@ class Running:
         rules = DeliveryRules(
             harmless=job.target.mode == "upsert",
             send_doubtful=settles and not self.connection.spooled,
+            target_settles=self.connection.spooled,
+            longest_server_s=job.delivery.longest_server_s,
         )
         pace = Pace(
             shapers=SHAPERS,

@@ -9,8 +9,8 @@ compressor that it brings along.
 
 from ingest.pack.envelope import MemoryBody, MemoryEnvelope
 from ingest.pack.memory import MemoryPacking
-from ingest.pack.numbering import Numbering
-from ingest.pack.packer import Packer, earlier, halves
+from ingest.pack.numbering import Numbered, Numbering
+from ingest.pack.packer import Packer, cut, earlier, halves
 from ingest.pack.slices import (
     last_of_each_key,
     leading_records,
@@ -23,8 +23,10 @@ __all__ = [
     "MemoryBody",
     "MemoryEnvelope",
     "MemoryPacking",
+    "Numbered",
     "Numbering",
     "Packer",
+    "cut",
     "earlier",
     "halves",
     "last_of_each_key",

@@ -6,7 +6,7 @@ never exceeds it. A body is a list of views of what the shaper encoded; nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingest.model import Limits, Slice
 from ingest.pack.slices import NEWLINE, leading_records
@@ -44,6 +44,10 @@ class MemoryEnvelope:
     def open(self) -> OpenBody:
         """Begin a new body."""
         return MemoryBody(self)
+
+    def lowered(self, size_bytes: int) -> MemoryEnvelope:
+        """The same framing for smaller bodies."""
+        return replace(self, limits=replace(self.limits, size_bytes=size_bytes))
 
 
 class MemoryBody:

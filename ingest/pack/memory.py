@@ -28,3 +28,7 @@ class MemoryPacking:
 
     async def release(self, batch: Batch) -> None:
         """Memory goes by itself."""
+
+    def lower(self, size_bytes: int) -> None:
+        """Bodies that are opened from now on are at most this large."""
+        self._packer.lower(size_bytes)

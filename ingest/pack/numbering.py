@@ -6,10 +6,29 @@ whoever sees them in order adds the base.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ingest.model import FileInfo, Origin, Reject, Shaped, ShapedSegment, Slice
 from ingest.pack.slices import split
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A shaped block with its places in the files.
+
+    `ranges` are the records that were read: file, first, last. `rejected_in` is the file of each
+    reject.
+    """
+
+    slices: list[Slice]
+    rejects: list[Reject]
+    rejected_in: list[int]
+    ranges: list[tuple[int, int, int]]
+
+    @property
+    def read(self) -> int:
+        """How many records were read."""
+        return sum(last - first + 1 for _, first, last in self.ranges)
 
 
 class Numbering:
@@ -32,20 +51,22 @@ class Numbering:
         """True once the limit is reached."""
         return self._left == 0
 
-    def number(self, shaped: Shaped) -> tuple[list[Slice], list[Reject], int]:
-        """Slices and rejects with their places in the file, and how many records were read."""
-        slices: list[Slice] = []
-        rejects: list[Reject] = []
-        read = self._index = 0
+    def number(self, shaped: Shaped) -> Numbered:
+        """Slices and rejects with their places in the file."""
+        numbered = Numbered([], [], [], [])
+        self._index = 0
         for index, segment in enumerate(shaped.segments):
             if self.done:
                 break
             part, found, bad = self._number_one(shaped, index, segment)
-            read += found
-            rejects += bad
+            file = part.file.index
+            if found:
+                numbered.ranges.append((file, part.first, part.first + found - 1))
+            numbered.rejects.extend(bad)
+            numbered.rejected_in.extend(file for _ in bad)
             if part.count:
-                slices.append(part)
-        return slices, rejects, read
+                numbered.slices.append(part)
+        return numbered
 
     def _number_one(
         self, shaped: Shaped, index: int, segment: ShapedSegment

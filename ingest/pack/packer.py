@@ -31,12 +31,13 @@ class Packer:
     """Fills bodies from slices in input order; `add` and `finish` return the batches that closed.
 
     The caller guarantees that no single record exceeds `envelope.largest_record` (the shaper
-    rejects those).
+    rejects those). The first batch gets `first_number`: a run that is taken up goes on counting.
     """
 
-    def __init__(self, envelope: Envelope) -> None:
+    def __init__(self, envelope: Envelope, first_number: int = 1) -> None:
+        self._full = envelope
         self._envelope = envelope
-        self._number = 0
+        self._number = first_number - 1
         self._reset()
 
     def _reset(self) -> None:
@@ -56,12 +57,22 @@ class Packer:
                 self._take(head)
             elif self._parts:
                 closed.append(self._seal())
+            elif self._envelope is not self._full:
+                # Larger than what was learned, and alone: the service judges it by itself.
+                self._body = self._full.open()
             else:
                 raise TargetError(
                     f"{part.file.shown}: record {part.first} does not fit into any request",
                     "this is a defect: such a record should have been rejected",
                 )
         return closed
+
+    def lower(self, size_bytes: int) -> None:
+        """Bodies that are opened from now on are at most this large."""
+        if size_bytes < self._envelope.limits.size_bytes:
+            self._envelope = self._envelope.lowered(size_bytes)
+            if not self._parts:
+                self._body = self._envelope.open()
 
     @property
     def pending(self) -> int:
@@ -112,14 +123,14 @@ def _join(spans: list[Span], part: Slice) -> None:
         spans.append(Span(part.file.index, part.first, part.last, part.count))
 
 
-def halves(batch: Batch, envelope: Envelope) -> tuple[Batch, Batch]:
-    """A batch of two records or more as two, in order, with the same number.
+def cut(batch: Batch, at: int, envelope: Envelope) -> tuple[Batch, Batch]:
+    """A batch as its first `at` records and the rest, in order, with the same number.
 
-    What was superseded goes with the record that superseded it.
+    What was superseded goes with the record that superseded it. Either part may be empty.
     """
     left: list[Slice] = []
     right: list[Slice] = []
-    wanted = batch.count // 2
+    wanted = at
     for part in batch.slices:
         head, rest = split(part, min(part.count, wanted))
         wanted -= head.count
@@ -128,17 +139,25 @@ def halves(batch: Batch, envelope: Envelope) -> tuple[Batch, Batch]:
     keys = {key for part in left for key in part.keys or ()}
     low = [piece for part in batch.dropped for piece in with_keys(part, keys)]
     high = [piece for part in batch.dropped for piece in without_keys(part, keys)]
+    first = _sealed(envelope, batch.number, left, low)
+    second = _sealed(envelope, batch.number, right, high)
     return (
-        _sealed(envelope, batch.number, left, low),
-        _sealed(envelope, batch.number, right, high),
+        replace(first, offset=batch.offset, part=2 * batch.part),
+        replace(second, offset=batch.offset + first.count, part=2 * batch.part + 1),
     )
+
+
+def halves(batch: Batch, envelope: Envelope) -> tuple[Batch, Batch]:
+    """A batch of two records or more as two."""
+    return cut(batch, batch.count // 2, envelope)
 
 
 def earlier(batch: Batch, envelope: Envelope) -> Batch:
     """The last record that this batch's only one superseded, as a batch of its own."""
     *others, last = batch.dropped
     rest, record = split(last, last.count - 1)
-    return _sealed(envelope, batch.number, [record], [*others, *([rest] if rest.count else [])])
+    found = _sealed(envelope, batch.number, [record], [*others, *([rest] if rest.count else [])])
+    return replace(found, offset=batch.offset, part=2 * batch.part)
 
 
 def _sealed(envelope: Envelope, number: int, parts: list[Slice], dropped: list[Slice]) -> Batch:

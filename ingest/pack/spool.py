@@ -75,6 +75,11 @@ class SpoolEnvelope:
         )
 
 
+    def lowered(self, size_bytes: int) -> SpoolEnvelope:
+        """For smaller files."""
+        return SpoolEnvelope(min(size_bytes, self.limit_bytes))
+
+
 class SpoolPacking:
     """`protocols.Packing` over spools in `directory`; used within `opened`.
 
@@ -134,6 +139,9 @@ class SpoolPacking:
         if self._parts:
             await self._seal()
         return self._hand_out()
+
+    def lower(self, size_bytes: int) -> None:
+        """No storage says what it would take instead: the job's own limit stays."""
 
     async def release(self, batch: Batch) -> None:
         """The batch has ended and its rejects are written: delete its spool and its origins."""

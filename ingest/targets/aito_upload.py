@@ -52,7 +52,7 @@ from ingest.targets.aito_upload_events import (
     Unclear,
 )
 
-FIRST_WAIT_S = 0.5
+FIRST_WAIT_S = 0.05  # small files are done at once; the doubling soon makes the waits long
 LONGEST_WAIT_S = 10.0
 ASKED_WAIT_S = 60.0
 EXPIRED_IN_A_ROW = 3

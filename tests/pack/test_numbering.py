@@ -66,10 +66,11 @@ def test_numbers_go_on_over_blocks(limit: int | None) -> None:
     numbering = Numbering(limit)
     parts, rejects, read = [], [], 0
     for block in BLOCKS:
-        more, bad, found = numbering.number(shaped_of(block))
-        parts += more
-        rejects += bad
-        read += found
+        numbered = numbering.number(shaped_of(block))
+        parts += numbered.slices
+        rejects += numbered.rejects
+        read += numbered.read
+        assert [r.file for r in numbered.rejects] == [f"f{n}.csv" for n in numbered.rejected_in]
     records, counts = naive(limit)
     assert read == len(records)
     assert numbering.done is (limit is not None and limit <= len(ALL))
@@ -92,7 +93,7 @@ def test_lines_go_on_over_blocks() -> None:
     numbering = Numbering()
     lines = []
     for block in BLOCKS:
-        _, rejects, _ = numbering.number(shaped_of(block))
+        rejects = numbering.number(shaped_of(block)).rejects
         lines += [(r.file, r.record, r.line) for r in rejects]
     assert lines == [
         ("f0.csv", 2, 4),
@@ -109,7 +110,7 @@ def test_a_slice_knows_where_it_came_from() -> None:
     numbering = Numbering()
     numbering.number(shaped_of(BLOCKS[0]))
     shaped = shaped_of(BLOCKS[1], number=1)
-    parts, _, _ = numbering.number(shaped)
+    parts = numbering.number(shaped).slices
     origins = [part.origin for part in parts]
     assert [(o.segment, o.first_record, o.first_line) for o in origins if o] == [
         (0, 4, 8),
@@ -123,6 +124,7 @@ def test_keys_are_cut_with_the_limit() -> None:
     shaped = shaped_of((Part(0, "axbc", first_line=1),))
     (segment,) = shaped.segments
     shaped = replace(shaped, segments=(replace(segment, keys=("1", "2", "3")),))
-    parts, rejects, read = Numbering(3).number(shaped)
-    assert (read, len(rejects)) == (3, 1)
+    numbered = Numbering(3).number(shaped)
+    parts = numbered.slices
+    assert (numbered.read, len(numbered.rejects), numbered.ranges) == (3, 1, [(0, 1, 3)])
     assert [(p.keys, p.count, p.last, p.rejected) for p in parts] == [(("1", "2"), 2, 3, (2,))]

@@ -85,7 +85,8 @@ async def test_refused_records_become_rejects_with_their_own_bytes(tmp_path: Pat
     block = csv_block(["n", "t"], rows, rows)
     job = job_of(fields={"n": {"type": "integer"}})
     shaper = CsvShaper({block.layout: plan_of(block.layout, job)}, b"\n", 10_000)
-    numbered, rejects, _ = Numbering().number(shaper(block))
+    found = Numbering().number(shaper(block))
+    numbered, rejects = found.slices, found.rejects
     assert [reject.record for reject in rejects] == [2, 2]
     packing = SpoolPacking(tmp_path, LIMIT)
     async with packing.opened():

@@ -131,7 +131,7 @@ async def test_a_file_goes_up_is_triggered_and_followed_to_its_end(aito, batch):
         FileProgress("processing", 2, 3),
         FileProgress("processing", 3, 3),
     ]
-    assert clock.slept == [0.5, 1.0, 2.0]
+    assert clock.slept == [0.05, 0.1, 0.2]
 
 
 async def test_that_it_is_triggered_is_recorded_before_it_is(aito, batch):
@@ -376,7 +376,7 @@ async def test_a_lost_trigger_that_did_not_work_is_sent_once_more(aito, batch, r
         line.send(OK)
 
     aito.trigger = [reply, triggered]
-    aito.look = [nothing] * 12 + [status(3)]
+    aito.look = [nothing] * 13 + [status(3)]
     assert await sent(target_at(aito.base_url, clock), batch) == Verdict(3)
     assert aito.calls().count("trigger") == 2
     assert aito.calls().count("put") == 1

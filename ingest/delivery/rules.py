@@ -1,0 +1,84 @@
+"""What a delivery works with, and what one body has behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ingest.governor import Attempts, Governor
+from ingest.model import Accounts, Batch, Outcome, Receipt, Verdict
+from ingest.protocols import Clock, Ledger, Settler, Target
+
+
+def _never_sent(_: Batch) -> float | None:
+    return None
+
+
+def _nothing(*_: object) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRules:
+    """`harmless`: sending a batch twice leaves the same rows (an upsert). `send_doubtful`: where
+    nothing settles an ambiguous batch, send it once more and name it. `target_settles`: the target
+    itself finds out what became of a body that an earlier process had under way (a file upload).
+    `longest_server_s`: how long after a lost answer the service may still commit."""
+
+    harmless: bool = False
+    send_doubtful: bool = True
+    target_settles: bool = False
+    longest_server_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a delivery works with.
+
+    `stopping` asks whether the run is being ended. `sent_before` says how many seconds ago a
+    process that was ended may have sent this very body, None if none did. `too_large` is told the
+    size that bodies shall have from now on, `hold` a body that may still commit, and until when.
+    """
+
+    target: Target
+    governor: Governor
+    clock: Clock
+    accounts: Accounts
+    on_end: Callable[[Receipt], None]
+    stopping: Callable[[], bool]
+    ledger: Ledger | None = None
+    settler: Settler | None = None
+    sent_before: Callable[[Batch], float | None] = _never_sent
+    too_large: Callable[[int], None] = _nothing
+    hold: Callable[[Batch, float], None] = _nothing
+
+
+@dataclass(slots=True)
+class Tries:
+    """What one body has behind it.
+
+    `doubtful`: an attempt may have landed, and nothing has settled it. `lost_s` is when the last
+    such attempt ended, on the monotonic clock.
+    """
+
+    batch: Batch
+    attempts: int = 0
+    failed: int = 0
+    latency_s: float = 0.0
+    wait_s: float = 0.0
+    status: int | None = None
+    message: str = ""
+    state: Attempts = field(default_factory=Attempts)
+    verdict: Verdict = field(default_factory=Verdict)
+    exhausted: bool = False
+    under_way: bool = False
+    doubtful: bool = False
+    unsettled: bool = False
+    sent_before: bool = False
+    lost_s: float | None = None
+    receipt: Receipt | None = None
+
+    @property
+    def end_if_stopped(self) -> Outcome:
+        """What a body is whose delivery goes no further."""
+        return Outcome.AMBIGUOUS if self.doubtful or self.under_way else Outcome.UNSENT

@@ -1,0 +1,255 @@
+"""One job's journal: intent before action, in a file that survives the kill.
+
+The model is a database's log. What is about to be sent is recorded before it goes out, what became
+of it after; on the way back up the recorded intents **are** the cuts: the very bodies whose fate is
+open are made again, byte for byte, and only records that stand in none are packed anew. So neither
+a learned limit nor a halving nor a new version can shift a border under a body that may have
+landed. See `writing` for the invariant that holds it together, `records` for the states,
+`reading` for what counts as settled, `folding` for why the file stays small.
+
+`Journal` is the plain core: it blocks, and one thread at a time may call it. `ledger` is its async
+rim, which puts what many writers wait for into one commit. Every method raises an IngestError
+naming the file where the journal can't be read or written, and then nothing of that call is
+recorded. A commit is refused while less than `reserve_bytes` are free where bodies would still be
+*intended*: the outcomes of those in flight, the rejects and the report then find room.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from ingest.display import size
+from ingest.errors import IngestError
+from ingest.journal import catalogue, schema
+from ingest.journal.folding import FOLD_EVERY, fold, open_ids, settled_ids
+from ingest.journal.place import is_there, make_directory, refuse_network, unusable
+from ingest.journal.reading import intents, settled_records
+from ingest.journal.records import (
+    FileRecord,
+    IntentRecord,
+    NewRun,
+    RunRecord,
+    RunState,
+    Settled,
+    State,
+)
+from ingest.journal.writing import Intend, Op, Writer
+from ingest.journal.written import WrittenRejects
+from ingest.model import Accounts
+
+RESERVE_BYTES = 8 * 1024 * 1024
+
+
+class Journal:
+    """The journal of one job, open. `now` gives wall time in seconds; `commits` counts them."""
+
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        now: Callable[[], float],
+        reserve_bytes: int = RESERVE_BYTES,
+    ) -> None:
+        self.path = path
+        self.now = now
+        self.commits = 0
+        self._connection = connection
+        self._reserve_bytes = reserve_bytes
+        self._settled: dict[int, list[int]] = {}
+        with self._reading():
+            self._carried = set(open_ids(connection))
+        self._ids: dict[int, dict[int, int]] = {}  # of each run: a file's index to its row
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        job: str,
+        now: Callable[[], float],
+        reserve_bytes: int = RESERVE_BYTES,
+    ) -> Self:
+        """Open the journal at `path`, made if it is not there. The job's lock must be held.
+
+        Raises SettingsError where it can't be kept, is damaged, or a later version wrote it.
+        """
+        make_directory(path.parent)
+        refuse_network(path.parent)
+        if not is_there(path):
+            schema.create(path, job)
+        return cls(path, schema.connect(path, job), now, reserve_bytes)
+
+    def __repr__(self) -> str:
+        return f"<Journal {self.path}, {self.commits} commits>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the log is brought into it."""
+        self._connection.close()
+
+    # --- runs -------------------------------------------------------------------------------
+
+    def runs(self) -> list[RunRecord]:
+        """All runs, the first one first."""
+        with self._reading():
+            return catalogue.all_runs(self._connection)
+
+    def unfinished(self) -> RunRecord | None:
+        """The run to take up: the last one, unless it is done or forgotten."""
+        run = next(reversed(self.runs()), None)
+        return None if run is None or run.forgotten or run.state == "done" else run
+
+    def last_done(self) -> RunRecord | None:
+        """The last run that was done and is not forgotten."""
+        done = (run for run in self.runs() if run.state == "done" and not run.forgotten)
+        return max(done, key=lambda run: run.id, default=None)
+
+    def begin(self, new: NewRun) -> RunRecord:
+        """Record a new run, open."""
+        with self._writing():
+            catalogue.insert_run(self._connection, new, self.now())
+        return self.runs()[-1]
+
+    def resume(self, run: RunRecord, limit: int | None = None) -> RunRecord:
+        """The run is open again, with this limit of records; what it settled is folded."""
+        with self._writing():
+            catalogue.reopen_run(self._connection, run.id, limit)
+            fold(self._connection, run.id, settled_ids(self._connection, run.id))
+        return next(found for found in self.runs() if found.id == run.id)
+
+    def finish(self, run: RunRecord, state: RunState, accounts: Accounts) -> None:
+        """The run came to its end in this process. Once it is done, the details of earlier runs
+        go: a file that they settled must be among this one's files to be skipped later."""
+        with self._writing():
+            catalogue.end_run(self._connection, run.id, state, accounts, self.now())
+
+    def forget(self, run: RunRecord | None = None) -> None:
+        """Nothing of `run` (without one: of any run) is settled any more; they stay listed."""
+        chosen = [run] if run is not None else self.runs()
+        with self._writing():
+            for one in chosen:
+                catalogue.forget_run(self._connection, one.id)
+
+    # --- files ------------------------------------------------------------------------------
+
+    def put_files(self, run: RunRecord, files: Sequence[FileRecord]) -> None:
+        """Record these files of the run, or what is known of them now; by their shown names.
+
+        Their indexes are those of the run under way: batches are written, and what is settled is
+        answered, by them. Raises SettingsError for two files whose names are spelt alike.
+        """
+        catalogue.check_names([file.shown for file in (*self.files(run), *files)])
+        with self._writing():
+            catalogue.put_files(self._connection, run.id, files)
+        rows = {file.shown: id_ for id_, file in self._files(run).items()}
+        ids = self._ids.setdefault(run.id, {})
+        ids.update({file.index: rows[file.shown] for file in files})
+
+    def files(self, run: RunRecord) -> list[FileRecord]:
+        """The run's files in the order in which they were recorded."""
+        return list(self._files(run).values())
+
+    def _files(self, run: RunRecord) -> dict[int, FileRecord]:
+        with self._reading():
+            return catalogue.file_rows(self._connection, run.id, self._indexes(run))
+
+    def _check_files(self, run: RunRecord) -> None:
+        if run.id not in self._ids and self._files(run):
+            raise IngestError(
+                f"{self.path}: asked for what is settled before the files were named",
+                "this is a defect",
+            )
+
+    def _indexes(self, run: RunRecord) -> dict[int, int]:
+        return {id_: index for index, id_ in self._ids.get(run.id, {}).items()}
+
+    # --- batches ----------------------------------------------------------------------------
+
+    def write(self, run: RunRecord, ops: Sequence[Op]) -> list[IngestError | None]:
+        """Record these in one commit: durable on return, or nothing of it and an IngestError.
+
+        The answers say of each whether it was refused, because it contradicts what is recorded.
+        """
+        if any(isinstance(op, Intend) for op in ops):
+            self._check_room()
+        files = self._ids.get(run.id, {})
+        writer = Writer(self._connection, run.id, files, self._carried)
+        refused: list[IngestError | None] = []
+        with self._writing():
+            for op in ops:
+                try:
+                    writer.write(op)
+                except IngestError as error:
+                    refused.append(error)
+                else:
+                    refused.append(None)
+            waiting = self._settled.get(run.id, []) + writer.settled
+            if len(waiting) >= FOLD_EVERY:
+                fold(self._connection, run.id, waiting)
+                waiting = []
+        self._settled[run.id] = waiting
+        self._carried.difference_update(writer.settled)
+        return refused
+
+    def settled(self, run: RunRecord, written: WrittenRejects | None = None) -> Settled:
+        """The records of the run that need no further sending, rejected ones by their lines.
+
+        Only after `put_files`: without it no file of this process has a settled record.
+        """
+        self._check_files(run)
+        lines = written or WrittenRejects()
+        files = [file for file in self.files(run) if file.index >= 0]
+        rejected = {file.index: found for file in files if (found := lines.of(file.shown))}
+        with self._reading():
+            return settled_records(self._connection, run.id, self._indexes(run), rejected)
+
+    def open_intents(self, run: RunRecord) -> list[IntentRecord]:
+        """The bodies that may or may not have been sent, in order; only after `put_files`."""
+        self._check_files(run)
+        return self._intents(run, State.OPEN)
+
+    def ambiguous(self, run: RunRecord) -> list[IntentRecord]:
+        """The bodies that ended ambiguous, or with doubtful records: the report names them."""
+        return self._intents(run, State.AMBIGUOUS)
+
+    def _intents(self, run: RunRecord, state: State) -> list[IntentRecord]:
+        files = {id_: (file.index, file.shown) for id_, file in self._files(run).items()}
+        with self._reading():
+            return intents(self._connection, run.id, state, files)
+
+    # --- the disk ---------------------------------------------------------------------------
+
+    def _check_room(self) -> None:
+        try:
+            found = os.statvfs(self.path.parent)
+        except OSError as exc:
+            raise unusable(self.path, exc.strerror or str(exc)) from exc
+        free = found.f_bavail * found.f_frsize
+        if free < self._reserve_bytes:
+            raise IngestError(
+                f"the disk is nearly full: {size(free)} free at {self.path.parent};"
+                " nothing more is sent, so that what is in flight can still be recorded",
+                "make room, or name another place with --state-dir; then run the command again",
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._reading(), schema.transaction(self._connection):
+            yield
+        self.commits += 1
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            raise schema.as_refusal(exc, self.path) from exc
