@@ -61,7 +61,6 @@ from ingest.protocols import (
 )
 from ingest.refused import rejects_of
 
-
 Key = tuple[int, int]
 
 

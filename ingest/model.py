@@ -375,8 +375,8 @@ class Receipt:
 
     `attempts` requests carried it, `failed` of them did not end in acceptance, `latency_s` is that
     of the last one. `message` holds the service's words (bounded, stripped) where it refused.
-    A body that was accepted in part has a `verdict` with refused or doubtful records. `is_open`: the
-    run ended while its fate was open; a run that is taken up finds it out.
+    A body that was accepted in part has a `verdict` with refused or doubtful records. `is_open`:
+    the run ended while its fate was open; a run that is taken up finds it out.
     """
 
     batch: Batch

@@ -2,6 +2,7 @@
 
     .ingest/                     0700, with a .gitignore of `*`
       runs/<run id>/             report.json, rejects.ndjson
+      jobs/<job>/lock            held by the job's running process
       sandbox/                   the rehearsal server's tables
 
 A run's id is `20261121-221500-stocks-4f2a`: UTC time, job name, four random hex digits. It sorts by
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,9 +26,12 @@ from pathlib import Path
 from ingest.errors import SettingsError
 
 DEFAULT_STATE_DIR = Path(".ingest")
-_RUN_ID = re.compile(r"\d{8}-\d{6}-.+-[0-9a-f]{4}")
-_JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
+_RUN_ID = re.compile(rf"\d{{8}}-\d{{6}}-{_NAME}-[0-9a-f]{{4}}", re.ASCII)
+_JOB_NAME = re.compile(_NAME)
+_STAMP = "%Y%m%d-%H%M%S"
 _STAMP_CHARS = len("20261121-221500")
+_TAIL_CHARS = len("-4f2a")
 _DRAWS = 50
 _SHOWN = 8
 
@@ -42,6 +46,19 @@ class RunDir:
     def id(self) -> str:
         """The run's id."""
         return self.path.name
+
+    @property
+    def job(self) -> str:
+        """The job's name, as the id has it."""
+        return self.id[_STAMP_CHARS + 1 : -_TAIL_CHARS]
+
+    @property
+    def started(self) -> datetime | None:
+        """When the run began (UTC), as the id has it; None where that is no time."""
+        try:
+            return datetime.strptime(self.id[:_STAMP_CHARS], _STAMP).replace(tzinfo=UTC)
+        except ValueError:
+            return None
 
     @property
     def report_path(self) -> Path:
@@ -75,6 +92,10 @@ class StateDir:
         """Where the sandbox keeps its data. Not created here."""
         return self.path / "sandbox"
 
+    def lock_path(self, job: str) -> Path:
+        """Where the lock of a job lies that runs. Not created here."""
+        return self.path / "jobs" / job / "lock"
+
     def ensure(self) -> None:
         """Create what is missing. Raises SettingsError where that can't be done."""
         try:
@@ -95,7 +116,7 @@ class StateDir:
         if not _JOB_NAME.fullmatch(job_name):
             raise SettingsError(f"{job_name!r} can't name a run", "use letters, digits, . _ -")
         self.ensure()
-        stamp = now.astimezone(UTC).strftime("%Y%m%d-%H%M%S")
+        stamp = now.astimezone(UTC).strftime(_STAMP)
         for _ in range(_DRAWS):
             run = RunDir(self.runs_dir / f"{stamp}-{job_name}-{token_hex(2)}")
             try:
@@ -110,16 +131,12 @@ class StateDir:
     def runs(self) -> list[RunDir]:
         """All runs, the latest first; none if there is no state directory."""
         try:
-            found = [
-                (entry.name[:_STAMP_CHARS], entry.stat().st_mtime_ns, entry.name)
-                for entry in os.scandir(self.runs_dir)
-                if _RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
-            ]
+            with os.scandir(self.runs_dir) as entries:
+                found = [key for entry in entries if (key := _run_key(entry))]
         except FileNotFoundError:
             return []
         except OSError as exc:
             raise self._unusable(exc, "read") from exc
-        # Within one second the id's random tail says nothing: there the directory's time decides.
         return [RunDir(self.runs_dir / name) for _, _, name in sorted(found, reverse=True)]
 
     def latest(self) -> RunDir | None:
@@ -138,13 +155,11 @@ class StateDir:
             )
         if prefix is None:
             return runs[0]
-        matches = [run for run in runs if run.id.startswith(prefix)]
+        matches = beginning_so(runs, prefix)
         exact = [run for run in matches if run.id == prefix]
         if len(matches) == 1 or exact:
             return (exact or matches)[0]
-        if matches:
-            raise SettingsError(f"{prefix}: {len(matches)} runs begin so", _listed(matches))
-        raise SettingsError(f"{prefix}: no run begins so", _listed(runs))
+        raise SettingsError(f"{prefix}: {len(matches)} runs begin so", _listed(matches))
 
     def _unusable(self, exc: OSError, verb: str) -> SettingsError:
         where = exc.filename if isinstance(exc.filename, str) else self.path
@@ -152,6 +167,19 @@ class StateDir:
             f"the state directory can't be {verb}: {where}: {exc.strerror or exc}",
             "name another one with --state-dir DIR (or INGEST_STATE_DIR)",
         )
+
+
+def is_run_id(name: str) -> bool:
+    """Whether a directory of this name may be a run's."""
+    return _RUN_ID.fullmatch(name) is not None
+
+
+def beginning_so(runs: Sequence[RunDir], prefix: str) -> list[RunDir]:
+    """The runs whose id begins so. Raises SettingsError naming the others where none does."""
+    matches = [run for run in runs if run.id.startswith(prefix)]
+    if not matches:
+        raise SettingsError(f"{prefix}: no run begins so", _listed(runs))
+    return matches
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -176,7 +204,20 @@ def write_private(path: Path, data: bytes) -> None:
     _sync_directory(directory)
 
 
-def _listed(runs: list[RunDir]) -> str:
+def _run_key(entry: os.DirEntry[str]) -> tuple[str, int, str] | None:
+    """What a run is sorted by: within one second the id's random tail says nothing, there the
+    directory's time decides. None for what is no run, or is one no more (`clean` beside us)."""
+    try:
+        if not is_run_id(entry.name) or not entry.is_dir(follow_symlinks=False):
+            return None
+        return entry.name[:_STAMP_CHARS], entry.stat(follow_symlinks=False).st_mtime_ns, entry.name
+    except FileNotFoundError:
+        return None
+
+
+def _listed(runs: Sequence[RunDir]) -> str:
+    if not runs:
+        return "there are none at all"
     more = f" and {len(runs) - _SHOWN} more" if len(runs) > _SHOWN else ""
     return "there are " + ", ".join(run.id for run in runs[:_SHOWN]) + more
 

@@ -463,7 +463,8 @@ def test_a_late_commit_of_an_upsert_overwrites_nothing_newer(tmp_path):
     wanted = keyed_files(tmp_path, 300, 60)
     with with_faults(tmp_path, "commit-late:300ms:10%", seed=5) as server:
         limits = {"records": 20, "in_flight": 8}
-        sections = {"target": UPSERT, "limits": limits, "delivery": {"longest_server_s": 0.6}}
+        sections: dict[str, Any] = {"target": UPSERT, "limits": limits}
+        sections["delivery"] = {"longest_server_s": 0.6}
         run = load(server, job_of(tmp_path, "t", ["a.csv", "b.csv"], **sections), tmp_path)
         rows = {row["key"]: row["n"] for row in server.rows("t", "key, n")}
     assert run.report["requests"]["retried"] > 0
@@ -477,7 +478,8 @@ def test_upserts(tmp_path, faults, anyio_backend):
     wanted = keyed_files(tmp_path, 600, 80)
     with with_faults(tmp_path, *faults, seed=3) as server:
         limits = {"records": 20, "in_flight": 8}
-        sections = {"target": UPSERT, "limits": limits, "delivery": {"longest_server_s": 0.05}}
+        sections: dict[str, Any] = {"target": UPSERT, "limits": limits}
+        sections["delivery"] = {"longest_server_s": 0.05}
         job = job_of(tmp_path, "t", ["a.csv", "b.csv"], **sections)
         run = load(server, job, tmp_path, anyio_backend)
         rows = {row["key"]: row["n"] for row in server.rows("t", "key, n")}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import SettingsError
-from ingest.state import RunDir, StateDir, write_private
+from ingest.state import RunDir, StateDir, beginning_so, is_run_id, write_private
 
 NOW = datetime(2026, 11, 21, 22, 15, tzinfo=UTC)
 
@@ -189,6 +189,69 @@ def test_what_is_no_run_is_not_listed(state):
     (state.runs_dir / "20261121-221500-link-0000").symlink_to(run.path)
     (state.runs_dir / "notes").mkdir()
     assert state.runs() == [run]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["20261121-221500-..-0000", "20261121-221500-a\x1b[2J-0000", "20261121-221500-a\n-0000",
+     "٢0261121-221500-a-0000", "20261121-221500--0000", "20261121-221500-a-00000"],
+)  # fmt: skip
+def test_a_name_that_no_run_was_given(state, name):
+    """A job that could not be named so: its id would lead elsewhere, or paint the terminal."""
+    state.ensure()
+    (state.runs_dir / name).mkdir()
+    assert not is_run_id(name)
+    assert state.runs() == []
+
+
+@pytest.mark.parametrize("job", ["a", "a-b", "2026-x.y_z", "load-0123456789ab"])
+def test_the_id_says_job_and_start(state, job):
+    """Whatever dashes the name has."""
+    run = state.new_run(job, NOW, fixed("4f2a"))
+    assert (run.job, run.started) == (job, NOW)
+    assert is_run_id(run.id)
+    assert state.lock_path(run.job) == state.path / "jobs" / job / "lock"
+
+
+def test_an_id_that_is_no_time(state):
+    """Digits that somebody made up."""
+    assert RunDir(state.runs_dir / "20261399-250000-a-0000").started is None
+
+
+def test_a_run_that_vanishes_while_listing(state, monkeypatch):
+    """`clean` beside `runs`: the others are listed all the same."""
+    first, second = made(state, "a", "b")
+    real = os.scandir
+
+    class Vanishing:
+        """What `scandir` gives, with one directory gone since."""
+
+        def __init__(self, path):
+            with real(path) as entries:
+                self.entries = list(entries)
+            first.path.rmdir()
+
+        def __enter__(self):
+            return iter(self.entries)
+
+        def __exit__(self, *exc):
+            pass
+
+    monkeypatch.setattr(os, "scandir", Vanishing)
+    assert state.runs() == [second]
+
+
+def test_beginning_so(state):
+    """All of them, in their order; none is an error that names the others, if there are any."""
+    runs = made(state, "a", "b")
+    assert beginning_so(runs, "2026") == runs
+    assert beginning_so(runs, runs[1].id) == [runs[1]]
+    with pytest.raises(SettingsError, match="no run begins so") as caught:
+        beginning_so(runs, "x")
+    assert runs[0].id in caught.value.hint
+    with pytest.raises(SettingsError) as caught:
+        beginning_so([], "x")
+    assert caught.value.hint == "there are none at all"
 
 
 def test_write_private(tmp_path):

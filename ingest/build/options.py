@@ -9,7 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the command line says about one run. Times in seconds; `limit` counts records read."""
+    """What the command line says about one run. Times in seconds; `limit` counts records read.
+
+    `restart` forgets what earlier runs of the job settled; `fresh` leaves the journal out; never
+    both.
+    """
 
     state_dir: Path
     report: Path | None = None
@@ -19,6 +23,8 @@ class RunOptions:
     profile: str | None = None
     base_url: str | None = None
     ask: str | None = None
+    restart: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ingest.cli import errors, load, run, sandbox, show
+from ingest.cli import clean, errors, load, run, runs, sandbox, show
 from ingest.cli.quick import QuickGroup
 
 EPILOG = """\
@@ -16,7 +16,11 @@ ingest load data/*.csv --to avalanchio:stock --create
 
 ingest run stocks.toml
 
+ingest runs --job stocks
+
 ingest show
+
+ingest clean --older-than 30d
 
 ingest sandbox --fault 429:5%
 """
@@ -34,7 +38,9 @@ app = typer.Typer(
 )
 app.command(epilog=run.EPILOG)(run.run)
 app.command(epilog=load.EPILOG)(load.load)
+app.command(epilog=runs.EPILOG)(runs.runs)
 app.command(epilog=show.EPILOG)(show.show)
+app.command(epilog=clean.EPILOG)(clean.clean)
 app.command(epilog=sandbox.EPILOG)(sandbox.sandbox)
 
 

@@ -74,6 +74,8 @@ def _options(wishes: Wishes) -> RunOptions:
         profile=wishes.profile,
         base_url=wishes.base_url,
         ask=wishes.ask,
+        restart=wishes.restart,
+        fresh=wishes.fresh,
     )
 
 

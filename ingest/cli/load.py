@@ -16,7 +16,6 @@ import typer
 from ingest.cli import options as opt
 from ingest.cli.errors import ended
 from ingest.display import json_bytes
-from ingest.state import DEFAULT_STATE_DIR
 
 EPILOG = """\
 [bold]Examples[/bold]
@@ -35,43 +34,21 @@ _NAME_DIGITS = 12
 
 
 @ended
-def load(  # noqa: PLR0913, PLR0917 - one parameter an option: Typer reads them
+@opt.wishing
+def load(
     paths: Annotated[
         list[str],
         typer.Argument(metavar="PATH...", help='Files, globs, directories, or "-" (stdin).'),
     ],
     to: Annotated[str, typer.Option("--to", metavar="SYSTEM:TABLE", help="Where to load into.")],
+    wishes: opt.Wishes,
     create: Annotated[
         bool,
         typer.Option("--create/--no-create", help="Make the table, or add columns it lacks."),
     ] = False,
     sets: opt.Sets = None,
-    state_dir: opt.State = DEFAULT_STATE_DIR,
-    report: opt.Report = None,
-    limit: opt.Limit = None,
-    max_duration: opt.MaxDuration = None,
-    grace: opt.Grace = opt.GRACE_S,
-    profile: opt.Profile = None,
-    base_url: opt.BaseUrl = None,
-    ask: opt.Ask = None,
-    log_format: opt.Log = "text",
-    progress: opt.ProgressOption = "auto",
-    quiet: opt.Quiet = False,
 ) -> int:
     """Load files into a table without a job file."""
-    wishes = opt.Wishes(
-        state_dir,
-        report,
-        limit,
-        max_duration,
-        grace,
-        profile,
-        base_url,
-        ask,
-        log_format,
-        progress,
-        quiet,
-    )
     system, table = _target(to)
     target = {"system": system, "table": table, "create": create}
     from ingest.cli.execute import run_jobs  # noqa: PLC0415 - `--help` stays quick

@@ -1,18 +1,27 @@
 """The options that several commands share, each declared once, and what their texts mean.
 
+What the commands that load have in common is the class `Wishes`: its fields *are* those options,
+with their declarations. Typer reads signatures, so `wishing` gives a command one that has an option
+for each field, and calls it with the wishes made of them.
+
 Only standard library and Typer here: this module is read for every `--help`.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from ingest.errors import SettingsError
 from ingest.state import DEFAULT_STATE_DIR
 
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -37,7 +46,16 @@ def positive_seconds(text: str | float) -> float:
     return value
 
 
+def age(text: str | float) -> float:
+    """As `seconds`, but with its unit: who writes 30 may mean days. Raises typer.BadParameter."""
+    value = seconds(text)
+    if value and str(text).strip()[-1].isdigit():
+        raise typer.BadParameter(f"{text!r} has no unit: write 30d, 12h, 90m or 45s")
+    return value
+
+
 _SHOWN = "What is shown"
+_JOURNAL = "What earlier runs settled"
 
 Sets = Annotated[
     list[str] | None,
@@ -87,6 +105,24 @@ Ask = Annotated[
         "--ask", metavar="SQL", help="After the load, ask the service this and print the rows."
     ),
 ]
+Restart = Annotated[
+    bool,
+    typer.Option(
+        "--restart",
+        rich_help_panel=_JOURNAL,
+        help="Forget it and load everything again, as after the table was emptied: what is still"
+        " there may be doubled.",
+    ),
+]
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh",
+        rich_help_panel=_JOURNAL,
+        help="Neither read nor record it, to measure the same load again and again: a killed run"
+        " can't be taken up.",
+    ),
+]
 Log = Annotated[
     Literal["text", "json"],
     typer.Option("--log-format", rich_help_panel=_SHOWN, help="Lines for people or for machines."),
@@ -103,16 +139,54 @@ Quiet = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the command line said about a run, whatever the job."""
+    """What the command line said about a run, whatever the job. Raises SettingsError for two
+    wishes that exclude each other."""
 
-    state_dir: Path = DEFAULT_STATE_DIR
-    report: Path | None = None
-    limit: int | None = None
-    max_duration: float | None = None
-    grace: float = GRACE_S
-    profile: str | None = None
-    base_url: str | None = None
-    ask: str | None = None
-    log_format: Literal["text", "json"] = "text"
-    progress: Literal["auto", "bar", "plain", "none"] = "auto"
-    quiet: bool = False
+    state_dir: State = DEFAULT_STATE_DIR
+    report: Report = None
+    limit: Limit = None
+    max_duration: MaxDuration = None
+    grace: Grace = GRACE_S
+    profile: Profile = None
+    base_url: BaseUrl = None
+    ask: Ask = None
+    restart: Restart = False
+    fresh: Fresh = False
+    log_format: Log = "text"
+    progress: ProgressOption = "auto"
+    quiet: Quiet = False
+
+    def __post_init__(self) -> None:
+        if self.restart and self.fresh:
+            raise SettingsError(
+                "--restart and --fresh exclude each other: one begins the job's record anew, the"
+                " other leaves it alone",
+                "--fresh alone loads everything too; only later runs know nothing of it",
+            )
+
+
+def wishing(command: Callable[..., int]) -> Callable[..., int]:
+    """The command with an option for each of the `Wishes` in place of its parameter `wishes`."""
+
+    @functools.wraps(command)
+    def outside(**values: Any) -> int:
+        wishes = Wishes(**{name: values.pop(name) for name in hints})
+        return command(**values, wishes=wishes)
+
+    hints = get_type_hints(Wishes, include_extras=True)
+    own = inspect.signature(command, eval_str=True)
+    parameters = [
+        *(parameter for name, parameter in own.parameters.items() if name != "wishes"),
+        *(
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=hints[field.name],
+            )
+            for field in dataclasses.fields(Wishes)
+        ),
+    ]
+    outside.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined] # PEP 362
+    outside.__annotations__ = {one.name: one.annotation for one in parameters}
+    return outside

@@ -13,7 +13,6 @@ import typer
 
 from ingest.cli import options as opt
 from ingest.cli.errors import ended
-from ingest.state import DEFAULT_STATE_DIR
 
 EPILOG = """\
 [bold]Examples[/bold]
@@ -33,35 +32,13 @@ rejects, 7 stopped by the service (run again later), 130 or 143 interrupted, 1 f
 
 
 @ended
-def run(  # noqa: PLR0913, PLR0917 - one parameter an option: Typer reads them
+@opt.wishing
+def run(
     jobs: Annotated[list[Path], typer.Argument(metavar="JOB...", help="Job files (TOML).")],
+    wishes: opt.Wishes,
     sets: opt.Sets = None,
-    state_dir: opt.State = DEFAULT_STATE_DIR,
-    report: opt.Report = None,
-    limit: opt.Limit = None,
-    max_duration: opt.MaxDuration = None,
-    grace: opt.Grace = opt.GRACE_S,
-    profile: opt.Profile = None,
-    base_url: opt.BaseUrl = None,
-    ask: opt.Ask = None,
-    log_format: opt.Log = "text",
-    progress: opt.ProgressOption = "auto",
-    quiet: opt.Quiet = False,
 ) -> int:
     """Load what the job files say, in the order given; stop at the first that fails."""
-    wishes = opt.Wishes(
-        state_dir,
-        report,
-        limit,
-        max_duration,
-        grace,
-        profile,
-        base_url,
-        ask,
-        log_format,
-        progress,
-        quiet,
-    )
     from ingest.cli.execute import run_jobs  # noqa: PLC0415 - `--help` stays quick
     from ingest.job import read_job  # noqa: PLC0415
 

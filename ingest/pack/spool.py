@@ -74,7 +74,6 @@ class SpoolEnvelope:
             "a body on the disk can't be opened, nor taken apart, in memory", "this is a defect"
         )
 
-
     def lowered(self, size_bytes: int) -> SpoolEnvelope:
         """For smaller files."""
         return SpoolEnvelope(min(size_bytes, self.limit_bytes))

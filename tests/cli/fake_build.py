@@ -36,11 +36,11 @@ class RunOptions:
     limit: int | None = None
     max_duration_s: float | None = None
     grace_s: float = 25.0
-    fresh: bool = False
-    restart: bool = False
     profile: str | None = None
     base_url: str | None = None
     ask: str | None = None
+    restart: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,9 @@ def test_importing_the_door_imports_nothing_heavy(module):
     assert found.stdout.strip() == b"[]"
 
 
-@pytest.mark.parametrize("arguments", [[], ["run"], ["load"], ["show"], ["sandbox"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["run"], ["load"], ["runs"], ["show"], ["clean"], ["sandbox"]]
+)
 def test_help_is_quick_and_has_examples(arguments):
     """Best of three: the machine may be busy, the program may not be slow (0.3 s when idle)."""
     took_s = []

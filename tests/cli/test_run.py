@@ -57,6 +57,26 @@ def test_defaults(runner, build, job):
     assert build.calls[0][1] == build.RunOptions(Path(".ingest"))
 
 
+@pytest.mark.parametrize("wish", ["restart", "fresh"])
+@pytest.mark.parametrize("command", [["run", "stocks.toml"], ["load", "a.csv", "--to", "aito:t"]])
+def test_what_to_do_about_earlier_runs(runner, build, job, command, wish):
+    """Either arrives, with either command."""
+    assert runner.invoke(app, [*command, f"--{wish}"]).exit_code == 0
+    options = build.calls[0][1]
+    assert (options.restart, options.fresh) == (wish == "restart", wish == "fresh")
+
+
+@pytest.mark.parametrize("command", [["run", "stocks.toml"], ["load", "a.csv", "--to", "aito:t"]])
+def test_not_both_at_once(runner, build, job, command):
+    """Exit 2 naming both, also for programs; nothing is run."""
+    result = runner.invoke(app, [*command, "--fresh", "--restart"])
+    assert result.exit_code == 2
+    assert "--restart and --fresh exclude each other" in result.stderr
+    result = runner.invoke(app, [*command, "--fresh", "--restart", "--log-format", "json"])
+    assert orjson.loads(result.stderr)["kind"] == "settings"
+    assert not build.calls
+
+
 def test_the_state_directory_from_the_environment(runner, build, job):
     """INGEST_STATE_DIR, below the option."""
     environment = {"INGEST_STATE_DIR": "elsewhere"}
@@ -165,7 +185,7 @@ def test_rows_go_to_standard_output(runner, build, job):
         ["run", "stocks.toml", "--max-duration", "soon"],
         ["run", "stocks.toml", "--grace", "-1"],
         ["run", "stocks.toml", "--log-format", "xml"],
-        ["run", "stocks.toml", "--restart"],
+        ["run", "stocks.toml", "--restart", "--fresh"],
         ["run", "missing.toml"],
         ["run", "stocks.toml", "--set", "nothing"],
         ["rum"],
