@@ -50,6 +50,7 @@ from ingest.ordered import Slot, map_in_threads
 from ingest.pack import MemoryPacking, Numbered, Numbering
 from ingest.protocols import (
     Clock,
+    Envelope,
     Ledger,
     Packing,
     RejectSink,
@@ -94,7 +95,8 @@ class Taken:
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What an engine is put together from. `packing` is in memory unless it is given; `number`
-    writes into the records what depends on their numbers, in a thread."""
+    writes into the records what depends on their numbers, in a thread. `envelope` is the target's
+    unless it is given."""
 
     source: Source
     shaper: Shaper
@@ -108,6 +110,7 @@ class Parts:
     packing: Packing | None = None
     taken: Taken = field(default_factory=Taken)
     number: Callable[[Sequence[Slice]], list[Slice]] | None = None
+    envelope: Envelope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class Result:
     accounts: Accounts
     error: IngestError | None = None
     drained: bool = False
+    limited: bool = False
     ambiguous: list[Receipt] = field(default_factory=list)
     per_file: dict[int, int] = field(default_factory=dict)
     latencies_s: list[float] = field(default_factory=list)
@@ -142,7 +146,8 @@ class Engine:
         self.accounts = replace(parts.taken.accounts)
         self._result = Result(self.accounts)
         self._numbering = Numbering(pace.limit)
-        self._packing = parts.packing or MemoryPacking(parts.target.envelope)
+        envelope = parts.envelope or parts.target.envelope
+        self._packing = parts.packing or MemoryPacking(envelope)
         self._reading = anyio.CancelScope()
         self._writing = anyio.CancelScope()
         self._ending = False
@@ -156,6 +161,7 @@ class Engine:
         self._refused: list[Receipt] = []
         hands = Hands(
             target=parts.target,
+            envelope=envelope,
             governor=parts.governor,
             clock=parts.clock,
             accounts=self.accounts,
@@ -199,6 +205,7 @@ class Engine:
         with anyio.CancelScope(shield=True):
             await self._account_for_the_rest()
         self._result.drained = self._ending
+        self._result.limited = self._numbering.done
         self._result.per_file = self._numbering.per_file
         self._result.latencies_s = self._delivery.latencies_s
         self._result.stage_seconds = {

@@ -67,7 +67,7 @@ class Snapshot:
     source_bytes: int
     pause_s: float
     stage: RunStage
-    file: FileProgress | None = None
+    file: FileProgress | None
 
 
 class Watcher(Protocol):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ingest.errors import SettingsError
@@ -260,10 +261,19 @@ class Job(Settings):
             )
         return value
 
+    def identifying(self) -> dict[str, Any]:
+        """What the runs of one job must share: where records come from, what becomes of them, and
+        where they go. How large blocks are, and whose credential is used, is not part of it."""
+        found = self.model_dump(mode="json", include={"name", "source", "fields", "target"})
+        del found["source"]["block_bytes"], found["target"]["profile"], found["target"]["base_url"]
+        delivery = self.model_dump(mode="json", include={"delivery"})["delivery"]
+        found["delivery"] = {key: delivery[key] for key in ("id", "stamp", "evidence_key")}
+        return found
+
     def identity(self) -> str:
-        """SHA-256 over what the runs of one job must share (source, fields, target, delivery)."""
-        parts = self.model_dump_json(include={"name", "source", "fields", "target", "delivery"})
-        return hashlib.sha256(parts.encode()).hexdigest()
+        """SHA-256 over `identifying`."""
+        text = orjson.dumps(self.identifying(), option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(text).hexdigest()
 
     def digest(self) -> str:
         """SHA-256 over every setting: the report's `settings_sha256`."""

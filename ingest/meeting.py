@@ -45,11 +45,12 @@ class PreparedSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What was settled: how each layout is shaped, and the table as it is now."""
+    """What was settled: how each layout is shaped, and the table as it is now; `made` just so."""
 
     format: Format
     plans: Mapping[Layout, ShapePlan]
     schema: Schema
+    made: bool = False
 
 
 async def meet(
@@ -77,7 +78,7 @@ async def meet(
     wish = _wish(plans.values(), made, meeting)
     schema = await target.ensure(wish) if job.target.create else live
     assert schema is not None
-    return Meant(prepared.format, plans, schema)
+    return Meant(prepared.format, plans, schema, made=live is None)
 
 
 def _guessed(

@@ -84,6 +84,16 @@ class OpenBody(Protocol):
         ...
 
 
+class Stamper(Protocol):
+    """Writes into a body which one it is."""
+
+    def applied(
+        self, pieces: tuple[memoryview, ...], count: int, number: int, offset: int = 0, /
+    ) -> tuple[memoryview, ...]:
+        """The pieces of a body of `count` records with its stamp in each; as long as before."""
+        ...
+
+
 class Envelope(Protocol):
     """How a target frames records. `record_end` is what the shaper writes behind each record.
 
@@ -104,6 +114,11 @@ class Envelope(Protocol):
     @property
     def largest_record(self) -> int:
         """The longest encoded record (without `record_end`) that fits into a body of its own."""
+        ...
+
+    @property
+    def stamp(self) -> Stamper | None:
+        """What writes into every record which body it is in, if the job wants that."""
         ...
 
     def open(self) -> OpenBody:

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ingest.display import json_bytes
 from ingest.errors import IngestError
@@ -104,7 +104,7 @@ def exit_code(facts: RunFacts) -> int:
     return next((code for code in ORDER if code in found), 0)
 
 
-def state(facts: RunFacts) -> str:
+def state(facts: RunFacts) -> Literal["done", "failed", "interrupted"]:
     """`done`, `interrupted` or `failed`, as the exit code has it."""
     code = exit_code(facts)
     if code in INTERRUPTED:

@@ -647,12 +647,12 @@ def test_the_grace_ends_what_does_not_end(stuck_sandbox, tmp_path):
 def test_a_signal_ends_a_pause(tmp_path):
     """The service asked for a minute; nobody who presses Ctrl-C waits for it."""
     with with_faults(tmp_path, "429:100%:60s") as server, loading(tmp_path, server, "t") as ran:
-        ran.until(lambda: server.stats()["by_status"].get("429") == 4, "four answers")
+        ran.until(lambda: server.stats()["by_status"].get("429", 0) > 0, "an answer")
         ran.tell(signal.SIGINT)
         assert ran.process.wait(5) == 130, ran.stderr
     report = ran.report
     assert counts(report) == {"read": 5000, "unsent": 5000}
-    assert report["requests"]["sent"] == report["requests"]["failed"] == 4
+    assert 1 <= report["requests"]["sent"] == report["requests"]["failed"] <= 4
 
 
 LONG = (

@@ -111,7 +111,8 @@ def records_of(path: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
 def test_every_job_is_run_here() -> None:
     """A job that is added needs a test."""
     jobs = {path.name for path in CONFIGS.glob("*.toml")}
-    assert jobs == {"quickstart.toml", "stocks.toml", "upsert.toml", "ndjson.toml"}
+    aito = {"aito-batch.toml", "aito-stream.toml", "aito-file.toml"}  # in test_configs_aito.py
+    assert jobs == {"quickstart.toml", "stocks.toml", "upsert.toml", "ndjson.toml"} | aito
 
 
 # --- quickstart.toml --------------------------------------------------------------------------

@@ -1,64 +1,70 @@
 """From a job to a run: the only package that knows every concrete class.
 
 `execute` goes in an order that sends nothing before everything that can be known is known: the
-files are found and their headers read, the credential is resolved, the way is chosen, the live
-table is asked, fields and schema meet, and only then the table is made or widened and the run gets
-its id. Whatever is wrong until then is raised; from then on every trouble is part of the report.
+job's lock is taken, the files are found and their headers read, the credential is resolved, the way
+is chosen, the live table is asked, fields and schema meet, the table is made or widened, and then
+the books are opened: a run is begun under a new id, or one that was ended is taken up. Whatever is
+wrong until then is raised; from then on every trouble is part of the report.
 
 `connect` makes a job's target with its connections open, `services` says what differs from service
-to service, `running` is one run that has an id, `ending` its signals and limits of time.
+to service, `delivering` what records bear so that a lost answer can be settled, `booking` opens the
+books, `running` is one run that has an id, `ending` its signals and limits of time.
 """
 
 from __future__ import annotations
 
-import secrets
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 
+from ingest.build import delivering
+from ingest.build.booking import Asked, booked, locked
 from ingest.build.connect import connected
 from ingest.build.options import RunOptions, RunResult
 from ingest.build.running import Running
-from ingest.errors import SettingsError
 from ingest.events import Started, Watcher
-from ingest.job import DeliverySettings, Job
+from ingest.job import Job
 from ingest.meeting import meet
 from ingest.sources.files import FileSource
 from ingest.state import StateDir
+from ingest.wire import SystemClock
 
 __all__ = ["RunOptions", "RunResult", "execute"]
 
 
 async def execute(job: Job, options: RunOptions, watcher: Watcher) -> RunResult:
     """Run one job. Raises IngestError only before the run has an id, when nothing was sent."""
-    _check_delivery(job.delivery)
+    delivering.check(job)
     state = StateDir(options.state_dir)
     state.ensure()
     source = FileSource(job.source, job.base, watcher.note)
     async with AsyncExitStack() as stack:
+        stack.enter_context(locked(job, state, options))
         prepared = await source.prepare()
         stack.push_async_callback(source.aclose)
         connection = await stack.enter_async_context(
             connected(job, options, state, watcher, prepared.total_bytes)
         )
-        target = connection.target
-        meant = await meet(job, prepared, target, connection.types, watcher.note)
+        target, nonce = connection.target, delivering.new_nonce()
+        stamped = delivering.with_stamp(job, nonce)
+        meant = await meet(stamped, prepared, target, connection.types, watcher.note)
         connection.check(meant.schema)
-        run = state.new_run(job.name, datetime.now(UTC), secrets.token_hex)
-        running = Running(job, options, watcher, run, source, connection)
+        delivering.check_ids(job, meant)
+        if connection.spooled and not options.fresh:
+            watcher.note(
+                "a load by way of a file is not in the journal: interrupted, it begins anew",
+                level="warning",
+            )
+        asked = Asked(target.shown, connection.base_url, meant.made, watcher)
+        fresh = options.fresh or connection.spooled
+        booking = stack.enter_context(booked(job, options, state, source, asked, fresh=fresh))
+        clock = SystemClock()
+        preparation = delivering.Preparation(job, target, clock, watcher)
+        ready = await preparation.delivering(booking.run, nonce, source.files, booking.begun)
+        source.leave_out(booking.skipped)
+        running = Running(job, options, watcher, source, connection, (booking, ready, clock))
         watcher.started(
-            Started(run.id, job.name, target.shown, len(prepared.files), prepared.total_bytes)
+            Started(
+                booking.run.id, job.name, target.shown, len(prepared.files), prepared.total_bytes
+            )
         )
         del prepared  # its sample has told what it had to tell, and is 8 MiB
         return await running.execute(meant)
-
-
-def _check_delivery(delivery: DeliverySettings) -> None:
-    """A promise of delivery that this version can't keep is refused, never passed over."""
-    asked = [key for key in ("id", "stamp", "evidence_key") if key in delivery.model_fields_set]
-    for key in asked:
-        if getattr(delivery, key) not in ("", "none"):
-            raise SettingsError(
-                f"delivery.{key}: this version does not settle lost answers by it",
-                "leave it out; an upsert is safe to send again, and an insert that may be doubled"
-                " is named in the report",
-            )

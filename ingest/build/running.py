@@ -17,24 +17,27 @@ import anyio
 
 from ingest import report as reports
 from ingest.build.afterwards import Afterwards
+from ingest.build.booking import Booking
+from ingest.build.delivering import Delivering
 from ingest.build.ending import Ending
 from ingest.build.options import RunOptions, RunResult
 from ingest.build.services import Connection
 from ingest.delivery import DeliveryRules
-from ingest.engine import Engine, Pace, Parts, Result
+from ingest.engine import Engine, Pace, Parts, Result, Taken
 from ingest.errors import IngestError
 from ingest.events import RunStage, Snapshot, Watcher
 from ingest.governor import Governor
 from ingest.job import Job
+from ingest.journal import IntentRecord, RunState
 from ingest.meeting import Meant
 from ingest.pack import MemoryPacking
+from ingest.pack.recut import RecutPacking
 from ingest.protocols import Packing
 from ingest.rejects import RejectFile, RejectLimit
 from ingest.shape.csv_shape import CsvShaper
 from ingest.shape.json_shape import JsonShaper
 from ingest.sources.files import FileSource
 from ingest.sources.lines import LineCountingSource
-from ingest.state import RunDir
 from ingest.wire import SystemClock
 
 # One more than there are cores: a thread that waits for the interpreter leaves no core idle.
@@ -50,23 +53,27 @@ class Running:
         job: Job,
         options: RunOptions,
         watcher: Watcher,
-        run: RunDir,
         source: FileSource,
         connection: Connection,
+        booked: tuple[Booking, Delivering, SystemClock],
     ) -> None:
         self.job = job
         self.options = options
         self.watcher = watcher
-        self.run = run
+        self.booking, self.delivering, self.clock = booked
+        self.run = self.booking.run
         self.source = source
         self.connection = connection
         self.target = connection.target
-        self.clock = SystemClock()
         self.started = self.clock.monotonic()
         self.after = Afterwards(connection, options.ask, watcher)
         limits = job.limits
         self.governor = Governor(
-            connection.writers, limits.requests_per_s, limits.retry_budget_s, random.random
+            connection.writers,
+            limits.requests_per_s,
+            limits.retry_budget_s,
+            random.random,
+            wakes=True,
         )
 
     async def execute(self, meant: Meant) -> RunResult:
@@ -74,15 +81,28 @@ class Running:
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         async with RejectFile(self.run.rejects_path) as rejects, self._packing() as packing:
             engine = self._engine(meant, rejects, packing)
+            rejects.by_reason.update(self.booking.written.by_reason)
             result, interrupted = await self._watched(engine)
             facts = self._facts(result, rejects, started_at, interrupted)
         report = reports.build_report(facts)
         report["requests"]["isolated"] = result.accounts.isolated
         report["records"]["superseded"] = result.accounts.superseded
         report["rows"] = self.after.row_counts
+        self._close_the_books(result, reports.state(facts))
         code = self._keep(report, reports.exit_code(facts))
         self.watcher.finished(report)
         return RunResult(report, code, self.after.rows)
+
+    def _close_the_books(self, result: Result, state: RunState) -> None:
+        """The journal's last word; where it can't be written, the next run takes this one up."""
+        whole = state == "done" and not result.limited
+        self.booking.records = result.per_file
+        try:
+            self.booking.finish(
+                state if whole or state != "done" else "interrupted", result.accounts, self.source
+            )
+        except IngestError as error:
+            self.watcher.note(f"{error.message} ({error.hint})", level="error")
 
     def _keep(self, report: dict[str, Any], code: int) -> int:
         """Write the report where it belongs; a report that can't be kept makes the run a failed
@@ -99,7 +119,7 @@ class Running:
     async def _packing(self) -> AsyncIterator[Packing]:
         """In memory, or in files of the run's own directory."""
         if not self.connection.spooled:
-            yield MemoryPacking(self.target.envelope)
+            yield self._in_memory()
             return
         from ingest.pack.spool import SpoolPacking  # noqa: PLC0415 - only one way needs it
 
@@ -107,20 +127,34 @@ class Running:
         async with packing.opened():
             yield packing
 
+    def _in_memory(self) -> Packing:
+        booking, envelope = self.booking, self.delivering.envelope
+        fresh = MemoryPacking(envelope, booking.first_number)
+        if booking.settled is None:
+            return fresh
+        limited = self.options.limit is not None
+        return RecutPacking(fresh, booking.intents, booking.settled, envelope, limited=limited)
+
     def _engine(self, meant: Meant, rejects: RejectFile, packing: Packing) -> Engine:
-        envelope = self.target.envelope
+        envelope, booking = self.delivering.envelope, self.booking
+        largest = envelope.largest_record - self.delivering.overhead_bytes
         kind = JsonShaper if meant.format == "ndjson" else CsvShaper
         job = self.job
         asks_line = any(f.pseudo == "@line" for p in meant.plans.values() for f in p.fields)
         parts = Parts(
             source=LineCountingSource(self.source) if asks_line else self.source,
-            shaper=kind(meant.plans, envelope.record_end, envelope.largest_record),
+            shaper=kind(meant.plans, envelope.record_end, largest),
             target=self.target,
             rejects=rejects,
             judge=RejectLimit(job.rejects.max_count, job.rejects.max_ratio),
             governor=self.governor,
             clock=self.clock,
             packing=packing,
+            ledger=booking.ledger(),
+            settler=self.delivering.settler,
+            taken=Taken(booking.accounts, booking.settled, booking.sent_before()),
+            number=self.delivering.number,
+            envelope=envelope,
         )
         settles = job.delivery.on_ambiguous == "settle"
         rules = DeliveryRules(
@@ -202,13 +236,33 @@ class Running:
             peak_rss_bytes=reports.peak_rss_bytes(),
             versions=reports.versions(),
             files=[
-                reports.FileFacts(f.shown, digests.get(f.index), result.per_file.get(f.index, 0))
+                reports.FileFacts(f.shown, digests.get(f.index), self._records_of(result, f.index))
                 for f in self.source.files
             ],
             rejects_file=str(rejects.path) if rejects.by_reason else None,
             rejects_by_reason=rejects.by_reason,
-            ambiguous=[reports.AmbiguousBatch.of(receipt) for receipt in result.ambiguous],
+            ambiguous=[
+                *map(_named_before, self.booking.ambiguous),
+                *map(reports.AmbiguousBatch.of, result.ambiguous),
+            ],
             errors=self.after.errors,
             interrupted=interrupted,
             started_at=started_at,
         )
+
+    def _records_of(self, result: Result, index: int) -> int:
+        """Records of a file that are on the accounts: read here, settled before, or skipped."""
+        booking = self.booking
+        read, skipped = result.per_file.get(index, 0), booking.skipped.get(index, 0)
+        before = 0
+        if booking.settled is not None and (found := booking.settled.files.get(index)):
+            before = sum(last - max(first, read + 1) + 1 for first, last in found if last > read)
+        return read + skipped + before
+
+
+def _named_before(intent: IntentRecord) -> reports.AmbiguousBatch:
+    """A batch that an earlier process of the run left ambiguous."""
+    records = intent.doubtful or intent.records
+    return reports.AmbiguousBatch(
+        intent.number, intent.spans, intent.resent, records, intent.message
+    )

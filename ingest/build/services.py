@@ -60,6 +60,7 @@ class Connection:
     target: Target
     types: ServiceTypes
     writers: int
+    base_url: str
     check: Callable[[Schema], None] = lambda _schema: None
     spooled: bool = False
     counts_rows: bool = False
@@ -84,6 +85,7 @@ def _avalanchio(wanted: Wanted) -> Connection:
         avalanchio.AvalanchioTarget(wanted.wire, job.target.table, wanted.limits, key),
         ServiceTypes(avalanchio_types.column_type, avalanchio_types.field_type),
         job.limits.in_flight,
+        wanted.wire.address.url,
         check=lambda schema: avalanchio.check_upsert_key(schema, key),
     )
 
@@ -99,7 +101,7 @@ def _aito(wanted: Wanted) -> Connection:
         return _aito_file(wanted, settings, types)
     kind = AitoBatchTarget if way == "batch" else AitoStreamTarget
     target = kind(wire, job.target.table, wanted.limits, settings)
-    return Connection(target, types, job.limits.in_flight, counts_rows=True)
+    return Connection(target, types, job.limits.in_flight, wire.address.url, counts_rows=True)
 
 
 def _aito_file(wanted: Wanted, settings: aito.AitoSettings, types: ServiceTypes) -> Connection:
@@ -112,7 +114,8 @@ def _aito_file(wanted: Wanted, settings: aito.AitoSettings, types: ServiceTypes)
     file = FileSettings(stall_timeout_s=limits.stall_timeout_s, on_progress=latest.take)
     envelope = SpoolEnvelope(limits.spool_bytes)
     target = AitoFileTarget(wanted.wire, wanted.job.target.table, envelope, settings, file)
-    return Connection(target, types, 1, spooled=True, counts_rows=True, latest=latest)
+    url = wanted.wire.address.url
+    return Connection(target, types, 1, url, spooled=True, counts_rows=True, latest=latest)
 
 
 def _aito_types(api: aito_types.Api) -> ServiceTypes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import anyio
@@ -37,12 +38,19 @@ class Attempts:
         self._rules = rules
         self._apart = apart
         self._sleepers: set[anyio.CancelScope] = set()
+        self._ended = anyio.Event()
         self.latencies_s: list[float] = []
 
     def wake(self) -> None:
         """End every wait, so that each asks again whether the run goes on."""
         for scope in self._sleepers:
             scope.cancel()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Let those who wait until an attempt ends look again."""
+        self._ended.set()
+        self._ended = anyio.Event()
 
     async def deliver(self, batch: Batch) -> Trouble | None:
         """All attempts of one body. Returns the refusal if its records are to be taken apart."""
@@ -107,7 +115,10 @@ class Attempts:
             wait_s = hands.governor.admit(hands.clock.monotonic())
             if wait_s <= 0:
                 return True
-            await self._sleep(wait_s)
+            if wait_s == math.inf:
+                await self._ended.wait()
+            else:
+                await self._sleep(wait_s)
 
     async def _attempt(self, tries: Tries) -> None:
         hands, batch = self._hands, tries.batch
@@ -141,6 +152,7 @@ class Attempts:
             accounts.in_flight -= 1
             if not ended:
                 hands.governor.abandoned()
+            self._tell()
 
     def _note_trouble(self, tries: Tries, trouble: Trouble, started: float) -> None:
         now = self._hands.clock.monotonic()
@@ -148,7 +160,7 @@ class Attempts:
         self._hands.accounts.requests_failed += 1
         tries.status = trouble.status
         self.latencies_s.append(now - started)
-        decision = self._hands.governor.troubled(now, trouble, tries.state)
+        decision = self._hands.governor.troubled(now, trouble, tries.state, now - started)
         tries.state, tries.wait_s = decision.attempts, decision.wait_s
         tries.exhausted = decision.exhausted
 

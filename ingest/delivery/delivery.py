@@ -45,7 +45,7 @@ class Delivery:
     async def _taken_apart(self, part: Batch, refusal: Trouble) -> list[Batch]:
         """The parts that are sent instead; the ledger knows first that the whole surely did not
         land."""
-        parts = self._apart.parts(part, refusal, self._hands.target.envelope)
+        parts = self._apart.parts(part, refusal, self._hands.envelope)
         ledger = self._hands.ledger
         if ledger is not None and part.count > 1 and refusal.status is not None:
             await ledger.apart(part)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ingest.governor import Attempts, Governor
 from ingest.model import Accounts, Batch, Outcome, Receipt, Verdict
-from ingest.protocols import Clock, Ledger, Settler, Target
+from ingest.protocols import Clock, Envelope, Ledger, Settler, Target
 
 
 def _never_sent(_: Batch) -> float | None:
@@ -41,6 +41,7 @@ class Hands:
     """
 
     target: Target
+    envelope: Envelope
     governor: Governor
     clock: Clock
     accounts: Accounts

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ingest.model import Limits, Slice
 from ingest.pack.slices import NEWLINE, leading_records
-from ingest.protocols import OpenBody
+from ingest.protocols import OpenBody, Stamper
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class MemoryEnvelope:
     tail: bytes
     record_end: bytes
     limits: Limits
+    stamp: Stamper | None = None
 
     @property
     def last_end(self) -> int:

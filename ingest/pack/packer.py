@@ -34,10 +34,11 @@ class Packer:
     rejects those). The first batch gets `first_number`: a run that is taken up goes on counting.
     """
 
-    def __init__(self, envelope: Envelope, first_number: int = 1) -> None:
+    def __init__(self, envelope: Envelope, first_number: int = 1, offset: int = 0) -> None:
         self._full = envelope
         self._envelope = envelope
         self._number = first_number - 1
+        self._offset = offset
         self._reset()
 
     def _reset(self) -> None:
@@ -108,7 +109,7 @@ class Packer:
 
     def _seal(self) -> Batch:
         self._number += 1
-        batch = _sealed(self._envelope, self._number, self._parts, self._dropped)
+        batch = _sealed(self._envelope, (self._number, self._offset), self._parts, self._dropped)
         batch = replace(batch, spans=tuple(self._spans))
         self._reset()
         return batch
@@ -139,12 +140,9 @@ def cut(batch: Batch, at: int, envelope: Envelope) -> tuple[Batch, Batch]:
     keys = {key for part in left for key in part.keys or ()}
     low = [piece for part in batch.dropped for piece in with_keys(part, keys)]
     high = [piece for part in batch.dropped for piece in without_keys(part, keys)]
-    first = _sealed(envelope, batch.number, left, low)
-    second = _sealed(envelope, batch.number, right, high)
-    return (
-        replace(first, offset=batch.offset, part=2 * batch.part),
-        replace(second, offset=batch.offset + first.count, part=2 * batch.part + 1),
-    )
+    first = _sealed(envelope, (batch.number, batch.offset), left, low)
+    second = _sealed(envelope, (batch.number, batch.offset + first.count), right, high)
+    return replace(first, part=2 * batch.part), replace(second, part=2 * batch.part + 1)
 
 
 def halves(batch: Batch, envelope: Envelope) -> tuple[Batch, Batch]:
@@ -156,20 +154,28 @@ def earlier(batch: Batch, envelope: Envelope) -> Batch:
     """The last record that this batch's only one superseded, as a batch of its own."""
     *others, last = batch.dropped
     rest, record = split(last, last.count - 1)
-    found = _sealed(envelope, batch.number, [record], [*others, *([rest] if rest.count else [])])
-    return replace(found, offset=batch.offset, part=2 * batch.part)
+    dropped = [*others, *([rest] if rest.count else [])]
+    found = _sealed(envelope, (batch.number, batch.offset), [record], dropped)
+    return replace(found, part=2 * batch.part)
 
 
-def _sealed(envelope: Envelope, number: int, parts: list[Slice], dropped: list[Slice]) -> Batch:
+def _sealed(
+    envelope: Envelope, place: tuple[int, int], parts: list[Slice], dropped: list[Slice]
+) -> Batch:
+    """The body of these parts; `place` is the batch's number and the offset in its whole body."""
     body = envelope.open()
     for part in parts:
         body.add(part)
     pieces, size_bytes = body.seal()
+    count = sum(part.count for part in parts)
+    if envelope.stamp is not None:
+        pieces = envelope.stamp.applied(pieces, count, *place)
     return Batch(
-        number=number,
+        number=place[0],
+        offset=place[1],
         body=pieces,
         size_bytes=size_bytes,
-        count=sum(part.count for part in parts),
+        count=count,
         spans=spans_of(parts),
         slices=tuple(parts),
         keys=frozenset(key for part in parts for key in part.keys or ()),

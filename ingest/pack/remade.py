@@ -18,7 +18,7 @@ from ingest.errors import SettingsError
 from ingest.model import Batch, Limits, Slice, Span, Spool
 from ingest.pack.packer import Packer
 from ingest.pack.respooled import Places, file_digest
-from ingest.protocols import Envelope, OpenBody
+from ingest.protocols import Envelope, OpenBody, Stamper
 
 WAY_ON = (
     "the data, the fields or the program changed since the run began: put them back as they were;"
@@ -107,7 +107,7 @@ def made_again(one: Gathered, envelope: Envelope) -> Batch:
     if intent.spool is not None:
         batch, digest = _from_spool(one, intent.spool), file_digest(intent.spool)
     else:
-        packer = Packer(_Unlimited(envelope), intent.number)
+        packer = Packer(_Unlimited(envelope), intent.number, intent.offset)
         for part in one.parts:
             packer.add(part)
         (made,) = packer.finish()
@@ -162,6 +162,10 @@ class _Unlimited:
 
     def open(self) -> OpenBody:
         return _UnlimitedBody(self.envelope.open())
+
+    @property
+    def stamp(self) -> Stamper | None:
+        return self.envelope.stamp
 
     def lowered(self, size_bytes: int) -> Envelope:
         return self.envelope.lowered(size_bytes)

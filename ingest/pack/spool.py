@@ -74,6 +74,11 @@ class SpoolEnvelope:
             "a body on the disk can't be opened, nor taken apart, in memory", "this is a defect"
         )
 
+    @property
+    def stamp(self) -> None:
+        """Lines on the disk bear none: what became of a file its own status says."""
+        return None
+
     def lowered(self, size_bytes: int) -> SpoolEnvelope:
         """For smaller files."""
         return SpoolEnvelope(min(size_bytes, self.limit_bytes))

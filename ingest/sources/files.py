@@ -13,7 +13,16 @@ is raised then (several as one).
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+import hashlib
+import os
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +46,27 @@ from ingest.sources.whole import Reading
 
 LARGE_BLOCK_BYTES = 512 * 1024  # a quarter of the default: 50 MB less at the peak
 SAMPLE_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """An input that can be read again, as it lies on the disk: what tells whether it changed.
+
+    Of a zip's member it is the archive's. `sha256` reads all of it, in hex.
+    """
+
+    index: int
+    shown: str
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+    device: int
+
+    def sha256(self) -> str:
+        """The hash of its bytes as they lie there. Blocks."""
+        with open(self.path, "rb") as file:  # noqa: PTH123 - the path may be no text
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +122,20 @@ class FileSource:
     def files_read(self) -> list[FileFacts]:
         """What was read of each input so far, in order."""
         return self._reader.facts
+
+    def stats(self) -> list[FileStat]:
+        """The inputs that can be read again, as they are now; pipes are none. Blocks."""
+        found: list[FileStat] = []
+        for file, place in zip(self._found.files, self._found.places, strict=True):
+            if file.regular:
+                seen = os.stat(place.path)  # noqa: PTH116 - the path may be no text
+                facts = (seen.st_size, seen.st_mtime_ns, seen.st_ino, seen.st_dev)
+                found.append(FileStat(file.index, file.shown, place.path, *facts))
+        return found
+
+    def leave_out(self, indexes: Collection[int]) -> None:
+        """Don't read these inputs. Between `prepare` and `blocks`."""
+        self._reader.left_out = frozenset(indexes)
 
     async def prepare(self, sample_bytes: int = SAMPLE_BYTES) -> Prepared:
         """Find the inputs, look at every head, and read a sample of the first records.

@@ -52,6 +52,7 @@ class Reader:
         self._errors: dict[int, SourceError] = {}
         self._guesses = 0
         self.raw_bytes = 0
+        self.left_out: frozenset[int] = frozenset()
 
     @property
     def facts(self) -> list[FileFacts]:
@@ -68,6 +69,8 @@ class Reader:
         unit: Unit = []
         size_bytes = 0
         for one in zip(self._found.files, self._found.places, strict=True):
+            if one[0].index in self.left_out:
+                continue
             small = is_small(one[0])
             size = one[0].size_bytes or 0
             if unit and (not small or len(unit) >= UNIT_FILES or size_bytes + size > UNIT_BYTES):

@@ -15,7 +15,7 @@ from benchmarks.handle import DiscardingServer
 from benchmarks.measure import ROOT
 from benchmarks.rows_hash import RowsHash
 from benchmarks.server import BUFFER_BYTES
-from ingest.model import Column
+from ingest.model import Column, Verdict
 from ingest.protocols import TableWish
 from ingest.targets.avalanchio import AvalanchioTarget, request_headers
 from ingest.wire import Secret, Wire
@@ -118,7 +118,7 @@ async def test_our_target_finds_what_it_asks_for(server: DiscardingServer) -> No
         assert await target.describe() is None
         assert [c.name for c in (await target.ensure(first)).columns] == ["n"]
         assert [c.name for c in (await target.ensure(second)).columns] == ["n", "m"]
-        assert await target.send(made_batch(target.envelope, [{"n": 1}])) is None
+        assert await target.send(made_batch(target.envelope, [{"n": 1}])) == Verdict()
     assert server.received().records == 1
 
 

@@ -16,7 +16,7 @@ def snapshot(**changes: Any) -> Snapshot:
         "elapsed_s": 1.0, "read": 2000, "accepted": 1000, "rejected": 0, "skipped": 0,
         "ambiguous": 0, "unsent": 0, "bytes_read": 500_000, "bytes_sent": 250_000, "in_flight": 4,
         "requests_sent": 2, "retried": 0, "source_bytes": 500_000, "pause_s": 0.0,
-        "stage": "loading",
+        "stage": "loading", "file": None,
     }  # fmt: skip
     return Snapshot(**(usual | changes))
 

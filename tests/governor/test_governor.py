@@ -19,6 +19,7 @@ from ingest.governor import (
     TICK_S,
     Attempts,
     Decision,
+    Findings,
     Governor,
 )
 
@@ -228,6 +229,124 @@ def test_trouble_of_other_kinds_does_not_pause():
     subject = governor()
     fail(subject, 0, Permanent("bad", status=400, retry_after_s=60), Attempts())
     assert subject.admit(0) == 0
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 8])
+def test_whoever_finds_no_slot_waits_for_an_attempt_to_end(in_flight):
+    """No number of seconds would be right; once one has ended, the next may start."""
+    subject = Governor(in_flight, None, 0, half, wakes=True)
+    for _ in range(in_flight):
+        assert subject.admit(0) == 0
+        subject.started(0)
+    assert subject.admit(0) == math.inf
+    subject.abandoned()
+    assert subject.admit(0) == 0
+
+
+def test_without_waking_no_wait_is_infinite():
+    """Then it is the number of writers that bounds what is under way."""
+    subject = Governor(1, None, 0, half)
+    subject.started(0)
+    assert (subject.admit(0), subject.limit) == (0, 1)
+
+
+def burst(subject: Governor, status: int | None, *, retry_after_s: float | None = None) -> None:
+    """At second 1 twenty start; the even ones are accepted, the others refused at once."""
+    for _ in range(20):
+        subject.started(1)
+    for _ in range(10):
+        trouble = Retryable("no", status=status, retry_after_s=retry_after_s)
+        subject.troubled(1.01, trouble, Attempts(), 0.01)
+        subject.succeeded(1.02, 0.02)
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 503])
+def test_what_means_too_fast_lowers_the_rate(status):
+    """The statuses by which services ask for less."""
+    subject = governor()
+    burst(subject, status)
+    assert subject.rate_per_s == pytest.approx(10, rel=0.05)
+    subject.started(10)
+    assert subject.admit(10) == pytest.approx(0.1, rel=0.1)
+
+
+@pytest.mark.parametrize("status", [None, 502])
+def test_other_failures_do_not(status):
+    """A broken connection is no matter of the pace."""
+    subject = governor()
+    burst(subject, status)
+    assert (subject.rate_per_s, subject.findings.refusals) == (None, 0)
+
+
+def test_a_rate_given_is_the_ceiling_of_what_is_learned():
+    """Five a second were allowed, ten would be taken: five, and nothing learned."""
+    subject = governor(rate=5)
+    burst(subject, 429)
+    assert subject.rate_per_s is None
+    subject.started(10)
+    assert subject.admit(10) == pytest.approx(0.2)
+
+
+def test_the_echo_of_a_refusal_makes_no_new_pause():
+    """Those that were under way when the pause began say nothing new, unless they ask for more."""
+    subject = governor()
+    for _ in range(3):
+        subject.started(0)
+    subject.troubled(2.0, Retryable("slow", status=429), Attempts(), 2.0)
+    first = subject.paused_until
+    subject.troubled(2.2, Retryable("slow", status=429), Attempts(), 2.2)
+    assert subject.paused_until == first
+    subject.troubled(2.3, Retryable("slow", status=429, retry_after_s=1), Attempts(), 2.3)
+    assert subject.paused_until == pytest.approx(3.3)
+
+
+def test_writers_are_let_go_no_slower_than_the_pace():
+    """With a known rate the jitter is no longer than it takes that rate to let all start."""
+    subject = Governor(2, None, 300.0, lambda: 0.5)
+    burst(subject, 429, retry_after_s=10)
+    assert subject.admit(2) == pytest.approx(9.01 + 0.5 * 2 / 10, rel=0.02)
+
+
+def test_the_findings_say_what_was_learned():
+    """For the report: two pauses, one second and two, one of them lengthened."""
+    subject = governor()
+    assert subject.findings == Findings(8, None, 0, 0, 0.0)
+    for now, asked_s in ((10.0, 1), (10.5, 1), (20.0, 2)):
+        fail(subject, now, Retryable("slow", status=429, retry_after_s=asked_s), Attempts())
+    assert subject.findings == Findings(8, None, refusals=3, pauses=2, paused_s=3.5)
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.floats(0, 3),
+            st.sampled_from([None, 200, 200, 200, 429, 503]),
+            st.one_of(st.none(), st.floats(0, 5)),
+            st.floats(0, 4),
+        ),
+        max_size=60,
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_a_learned_rate_never_stops_a_run(steps):
+    """Whatever is answered, a start is at most a pause, its jitter and ten seconds away."""
+    subject = governor()
+    now = 0.0
+    for passed_s, status, asked_s, latency_s in steps:
+        now += passed_s
+        asked_at = now
+        while (wait_s := subject.admit(now)) > 0:
+            now += wait_s
+        assert now - asked_at <= 5 + BACKOFF_CAP_S + RELEASE_S + 10
+        subject.started(now)
+        now += latency_s
+        if status == 200:
+            subject.succeeded(now, latency_s)
+        else:
+            trouble = Retryable("x", status=status, retry_after_s=asked_s)
+            subject.troubled(now, trouble, Attempts(), latency_s)
+        assert subject.rate_per_s is None or subject.rate_per_s >= 0.09
+    assert subject.in_flight == 0
 
 
 @given(

@@ -1,0 +1,1 @@
+"""The governor's laws, and what it makes of servers that exist only as arithmetic."""
