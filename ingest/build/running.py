@@ -74,6 +74,7 @@ class Running:
             limits.retry_budget_s,
             random.random,
             wakes=True,
+            learns=limits.adaptive,
         )
 
     async def execute(self, meant: Meant) -> RunResult:

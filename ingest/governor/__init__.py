@@ -75,9 +75,11 @@ class Governor:
         random: Callable[[], float],
         *,
         wakes: bool = False,
+        learns: bool = True,
     ) -> None:
         """`random` draws from 0 to below 1. `wakes`: whoever is told to wait for infinity is woken
         when an attempt ends; without it the concurrency is not lowered, and no wait is infinite.
+        Unless it `learns`, pace and concurrency stay as they are given.
 
         Raises ValueError for limits that allow nothing.
         """
@@ -94,7 +96,8 @@ class Governor:
         self._in_flight = 0
         self._pace = Pace()
         self._rate = LearnedRate()
-        self._learned = LearnedLimit(in_flight) if wakes else None
+        self._learns = learns
+        self._learned = LearnedLimit(in_flight) if wakes and learns else None
         self._paused_until = -math.inf
         self._refusals = 0
         self._pauses = 0
@@ -170,7 +173,7 @@ class Governor:
             fresh = True
             if trouble.status in PRESSED_STATUSES:
                 self._refusals += 1
-                fresh = self._rate.refused(now, latency_s)
+                fresh = self._rate.refused(now, latency_s) if self._learns else True
             self._pause(now, trouble, backoff_s if fresh else None)
         return decide(now, trouble, attempts, backoff_s, self._retry_budget_s)
 

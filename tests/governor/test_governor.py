@@ -377,3 +377,16 @@ def test_waits_are_bounded_whatever_happens(steps, rate):
         attempts = decision.attempts
         assert 0 <= decision.wait_s <= BACKOFF_CAP_S
     assert subject.in_flight == 0
+
+
+def test_one_that_does_not_learn_keeps_what_it_was_given():
+    """Refusals pause all writers, and lower neither rate nor concurrency."""
+    subject = Governor(4, None, 300.0, half, wakes=True, learns=False)
+    for n in range(50):
+        now = 10.0 * n
+        assert subject.admit(now) == 0.0
+        subject.started(now)
+        subject.troubled(now + 0.01, Retryable("busy", status=429), Attempts(), 0.01)
+        assert subject.admit(now + 0.011) > 0.0
+    assert (subject.limit, subject.rate_per_s) == (4, None)
+    assert subject.findings.refusals == 50
