@@ -1,15 +1,19 @@
 """What every target owes the engine (`protocols.Target`), asked of each in the same words.
 
 A new target is one line in `SERVICES`: how to make it for a table of the sandbox, the columns of
-that table in the service's words (`n` an integer, `s` a string), and a query for its rows.
+that table in the service's words (`n` an integer, `s` a string), a query for its rows, and how a
+body comes to it. One that takes a body in part says so: it names bad records instead of refusing.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
+from typing import Any
 
 import anyio
 import orjson
@@ -26,19 +30,24 @@ from ingest.errors import (
     Trouble,
     Unauthorized,
 )
-from ingest.model import Column, Limits
+from ingest.model import Batch, Column, Limits
+from ingest.pack.spool import SpoolEnvelope
 from ingest.protocols import TableWish, Target
 from ingest.targets import aito, avalanchio
 from ingest.targets.aito_batch import AitoBatchTarget
+from ingest.targets.aito_file import AitoFileTarget
 from ingest.targets.aito_stream import AitoStreamTarget
 from ingest.targets.avalanchio import AvalanchioTarget
 from ingest.wire import Secret, Timeouts, Wire
 from tests.batches import made_batch
+from tests.targets.fake_aito import spooled_batch
 
 pytestmark = pytest.mark.anyio
 
 # What a careless question would take for more than it is.
 BYSTANDERS = ("x' OR '1'='1", "%", "_", "\\", '"', "'", "';--", *("", " ", "a", "A", "a ", "null"))
+SPOOL_BYTES = 1_000_000
+Record = dict[str, Any]
 WRONG_TOKEN = "wrong-token-0123456789"
 
 
@@ -53,6 +62,13 @@ class Service:
     integer: str
     string: str
     rows_query: Callable[[str, tuple[str, ...]], str]
+    in_files: bool = False
+
+    def body(self, target: Target, folder: Path, records: list[Record], number: int = 0) -> Batch:
+        """A batch of these records, as the target wants it."""
+        if self.in_files:
+            return spooled_batch(folder, records, number)
+        return made_batch(target.envelope, records, number)
 
     def wish(self, table: str, *names: str) -> TableWish:
         """A table with these columns: `n...` integers, the others strings."""
@@ -78,6 +94,12 @@ def aito_stream(base_url: str, token: Secret, table: str, limits: Limits) -> Tar
     return AitoStreamTarget(wire, table, limits)
 
 
+def aito_file(base_url: str, token: Secret, table: str, _: Limits) -> Target:
+    """aito by files; a job's limits of a request don't apply to them."""
+    wire = Wire(base_url, aito.request_headers(token), Timeouts(calls_s=0))
+    return AitoFileTarget(wire, table, SpoolEnvelope(SPOOL_BYTES))
+
+
 def sql(table: str, names: tuple[str, ...]) -> str:
     """A SELECT."""
     return f"select {', '.join(names)} from {table}"
@@ -92,6 +114,7 @@ SERVICES = {
     "avalanchio": Service(avalanchio_batch, "Bigint", "Text", sql),
     "aito by batch": Service(aito_batch, "Int", "String", from_table),
     "aito by stream": Service(aito_stream, "Int", "String", from_table),
+    "aito by file": Service(aito_file, "Int", "String", from_table, in_files=True),
 }
 
 
@@ -130,11 +153,11 @@ async def test_ensuring_twice_changes_nothing(service, target, table):
         assert await target.ensure(service.wish(table, "n", "s")) == first
 
 
-async def test_a_table_is_widened_and_keeps_what_it_has(service, target, table):
+async def test_a_table_is_widened_and_keeps_what_it_has(service, target, table, tmp_path):
     """Columns are added; those the wish leaves out stay, with their rows."""
     async with target.opened():
         await target.ensure(service.wish(table, "n"))
-        await target.send(made_batch(target.envelope, [{"n": 1}]))
+        await target.send(service.body(target, tmp_path, [{"n": 1}]))
         wide = await target.ensure(service.wish(table, "s", "t"))
         assert await target.count() == 1
     assert all(wide.column(name) for name in ("n", "s", "t"))
@@ -150,9 +173,9 @@ async def test_a_type_that_differs_is_left_as_it_is(service, target, table):
 
 
 @pytest.mark.parametrize("records", [1, 2, 500])
-async def test_a_sent_batch_is_in_the_table(service, target, table, records):
+async def test_a_sent_batch_is_in_the_table(service, target, table, records, tmp_path):
     """Once, whole; the number taken is the batch's, or not said."""
-    batch = made_batch(target.envelope, [{"n": i, "s": f"ü{i}"} for i in range(records)])
+    batch = service.body(target, tmp_path, [{"n": i, "s": f"ü{i}"} for i in range(records)])
     async with target.opened():
         await target.ensure(service.wish(table, "n", "s"))
         assert await target.count() == 0
@@ -160,18 +183,18 @@ async def test_a_sent_batch_is_in_the_table(service, target, table, records):
         assert await target.count() == records
 
 
-async def test_rows_come_back(service, target, table):
+async def test_rows_come_back(service, target, table, tmp_path):
     """As objects by column name."""
     async with target.opened():
         await target.ensure(service.wish(table, "n", "s"))
-        await target.send(made_batch(target.envelope, [{"n": 7, "s": "it's"}]))
+        await target.send(service.body(target, tmp_path, [{"n": 7, "s": "it's"}]))
         rows = await target.query(service.rows_query(table, ("n", "s")))
     assert rows == [{"n": 7, "s": "it's"}]
 
 
-async def test_many_writers_may_send_at_once(service, target, table):
+async def test_many_writers_may_send_at_once(service, target, table, tmp_path):
     """Eight batches from eight tasks."""
-    batches = [made_batch(target.envelope, [{"n": i}] * 10, i) for i in range(8)]
+    batches = [service.body(target, tmp_path, [{"n": i}] * 10, i) for i in range(8)]
     async with target.opened():
         await target.ensure(service.wish(table, "n"))
         async with anyio.create_task_group() as tasks:
@@ -192,14 +215,14 @@ async def test_many_writers_may_send_at_once(service, target, table):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-async def test_rows_are_counted_by_exactly_their_value(service, sandbox, values):
+async def test_rows_are_counted_by_exactly_their_value(service, sandbox, values, tmp_path):
     """Or the question is refused, and then asking changes nothing either."""
     target = service.make(sandbox, Secret("sandbox"), f"counted_{next(_tables)}", Limits())
     rows = [{"n": n, "s": value} for n, value in enumerate(values)]
     counts = Counter(values)
     async with target.opened():
         await target.ensure(service.wish(target.shown.split(" table ")[1].split()[0], "n", "s"))
-        await target.send(made_batch(target.envelope, rows))
+        await target.send(service.body(target, tmp_path, rows))
         for value in {*values, *BYSTANDERS}:
             try:
                 assert await target.count_where("s", value) == counts[value]
@@ -220,11 +243,16 @@ async def test_a_count_of_what_is_not_there_is_an_error(service, target, table):
             await target.count_where("s", "x")
 
 
-async def test_a_bad_record_refuses_its_batch_for_good(service, target, table):
+async def test_a_bad_record_refuses_its_batch_for_good(service, target, table, tmp_path):
     """Permanent with the service's words, and nothing of it landed."""
-    batch = made_batch(target.envelope, [{"n": 1}, {"n": "no number"}])
+    batch = service.body(target, tmp_path, [{"n": 1}, {"n": "no number"}])
     async with target.opened():
         await target.ensure(service.wish(table, "n"))
+        if service.in_files:  # taken in part: the bad record is named, the other one landed
+            verdict = await target.send(batch)
+            assert (verdict.taken, [r.index for r in verdict.refused]) == (1, [1])
+            assert verdict.refused[0].words
+            return
         with pytest.raises(Permanent) as caught:
             await target.send(batch)
         assert await target.count() == 0
@@ -232,19 +260,19 @@ async def test_a_bad_record_refuses_its_batch_for_good(service, target, table):
     assert caught.value.message
 
 
-async def test_sending_to_a_missing_table_is_for_good(target):
+async def test_sending_to_a_missing_table_is_for_good(service, target, tmp_path):
     """NotFound, where the service has a status for it, else Permanent."""
-    batch = made_batch(target.envelope, [{"n": 1}])
+    batch = service.body(target, tmp_path, [{"n": 1}])
     async with target.opened():
         with pytest.raises(Permanent) as caught:
             await target.send(batch)
     assert isinstance(caught.value, NotFound) or caught.value.status == 400
 
 
-async def test_a_wrong_token_is_refused_and_never_shown(service, sandbox, table):
+async def test_a_wrong_token_is_refused_and_never_shown(service, sandbox, table, tmp_path):
     """Sending raises Unauthorized; the other calls say what to do."""
     target = service.make(sandbox, Secret(WRONG_TOKEN), table, Limits())
-    batch = made_batch(target.envelope, [{"n": 1}])
+    batch = service.body(target, tmp_path, [{"n": 1}])
     async with target.opened():
         with pytest.raises(Unauthorized) as sending:
             await target.send(batch)
@@ -255,10 +283,10 @@ async def test_a_wrong_token_is_refused_and_never_shown(service, sandbox, table)
     assert WRONG_TOKEN not in shown
 
 
-async def test_an_unreachable_service_is_retryable_and_said(service, table):
+async def test_an_unreachable_service_is_retryable_and_said(service, table, tmp_path):
     """Sending: surely not applied. The other calls give up with an error for people."""
     target = service.make("http://127.0.0.1:1", Secret("sandbox"), table, Limits())
-    batch = made_batch(target.envelope, [{"n": 1}])
+    batch = service.body(target, tmp_path, [{"n": 1}])
     async with target.opened():
         with pytest.raises(Retryable):
             await target.send(batch)
@@ -276,12 +304,13 @@ async def test_a_target_can_be_opened_again(service, target, table):
         assert await target.describe() is not None
 
 
-async def test_nothing_but_trouble_is_raised_by_sending(target):
-    """Whatever the service says: the engine catches `Trouble` and no more."""
+async def test_nothing_but_trouble_is_raised_by_sending(service, target, tmp_path):
+    """Whatever the service says. A file, which is never taken apart, may also stop the run."""
+    raised = (Trouble, IngestError) if service.in_files else Trouble
     async with target.opened():
         for record in ({}, {"unknown": 1}, {"n": None}):
-            with pytest.raises(Trouble):
-                await target.send(made_batch(target.envelope, [record]))
+            with pytest.raises(raised):
+                await target.send(service.body(target, tmp_path, [record]))
 
 
 @pytest.mark.parametrize(
@@ -292,6 +321,8 @@ async def test_nothing_but_trouble_is_raised_by_sending(target):
 def test_limits_may_only_be_lowered(service, table, given, expected):
     """A job that asks for more than the service takes gets what the service takes."""
     limits = service.make("http://127.0.0.1:1", Secret("x"), table, given).envelope.limits
+    if service.in_files:
+        expected = Limits(sys.maxsize, SPOOL_BYTES)  # the job's other limit
     assert limits == (expected or Limits(10_000, 6_000_000))
 
 
