@@ -234,7 +234,7 @@ def test_a_shared_instance_takes_no_file(tmp_path):
 
 @pytest.mark.parametrize(
     "fault",
-    ["expired-url:first1", "s3-slowdown:first2", "trigger-lost:first1", "status-backwards:50%",
+    ["expired-url:first1", "s3-slowdown:first2", "trigger-lost:first1", "status-backwards:25%",
      "slow-processing:300ms:100%"],
 )  # fmt: skip
 def test_a_file_lands_once_whatever_happens_on_its_way(tmp_path, fault):

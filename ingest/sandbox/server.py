@@ -121,7 +121,8 @@ class AbortableProtocol(HttpToolsProtocol):
 
     def _abort(self) -> None:
         peer = self.transport.get_extra_info("socket")
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        with contextlib.suppress(OSError, ValueError):  # the client may have gone already
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self.transport.abort()
 
 
