@@ -42,7 +42,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
 
-from ingest.delivery import Delivery, DeliveryRules, Hands
+from ingest.delivery import Delivery, DeliveryRules, Hands, never_sent
 from ingest.errors import IngestError, SourceError
 from ingest.governor import Governor
 from ingest.model import Accounts, Batch, Block, Outcome, Receipt, Reject, Shaped, Slice
@@ -78,10 +78,6 @@ class RejectJudge(Protocol):
         ...
 
 
-def _never_sent(_: Batch) -> float | None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What a run that is taken up knows of the processes before: its accounts so far, the records
@@ -89,7 +85,7 @@ class Taken:
 
     accounts: Accounts = field(default_factory=Accounts)
     settled: SettledRecords | None = None
-    sent_before: Callable[[Batch], float | None] = _never_sent
+    sent_before: Callable[[Batch], float | None] = never_sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,8 @@ _RESTART = (
 class Booking:
     """One run in the books. Without `journal` it is outside of them.
 
-    `skipped` are records of unchanged files, `records` those of the files read, by index. `begun`
-    are the files that are loaded for the first time, None in a run that is taken up.
+    `skipped` are records of unchanged files, by index. `begun` are the files that are loaded for
+    the first time, None in a run that is taken up.
     """
 
     run: RunDir
@@ -76,13 +76,7 @@ class Booking:
     ambiguous: Sequence[IntentRecord] = ()
     written: WrittenRejects = field(default_factory=WrittenRejects)
     skipped: dict[int, int] = field(default_factory=dict)
-    records: dict[int, int] = field(default_factory=dict)
     begun: frozenset[int] | None = None
-
-    @property
-    def is_taken_up(self) -> bool:
-        """A process before this one began the run."""
-        return self.settled is not None
 
     @property
     def first_number(self) -> int:
@@ -104,19 +98,28 @@ class Booking:
         known = {intent.key for intent in self.intents}
         return lambda batch: 0.0 if (batch.number, batch.offset, batch.count) in known else None
 
-    def finish(self, state: RunState, accounts: Accounts, source: FileSource) -> None:
-        """The run came to its end in this process. Only of a run that is done a file counts as
-        complete: one that was read to its end need not be sent to its end."""
+    def finish(
+        self, state: RunState, accounts: Accounts, source: FileSource, records: Mapping[int, int]
+    ) -> None:
+        """The run came to its end in this process; `records` were read of each file, by index.
+
+        Only of a run that is done a file counts as complete: one that was read to its end need not
+        be sent to its end.
+        """
         if self.journal is None or self.record is None:
             return
         facts = {one.index: one for one in source.files_read()}
         if state == "done":
-            read = [
-                replace(record_of(stat), sha256=one.sha256, records=self.records.get(stat.index, 0))
+            whole = [
+                replace(
+                    record_of(stat),
+                    sha256=one.sha256,
+                    records=records.get(stat.index, 0),
+                    complete=True,
+                )
                 for stat in source.stats()
                 if (one := facts.get(stat.index)) is not None and one.sha256 is not None
             ]
-            whole = [replace(file, complete=True) for file in read]
             self.journal.put_files(self.record, whole)
         self.journal.finish(self.record, state, accounts)
 

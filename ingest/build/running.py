@@ -96,12 +96,10 @@ class Running:
 
     def _close_the_books(self, result: Result, state: RunState) -> None:
         """The journal's last word; where it can't be written, the next run takes this one up."""
-        whole = state == "done" and not result.limited
-        self.booking.records = result.per_file
+        if state == "done" and result.limited:
+            state = "interrupted"  # a prefix, which a later run goes on with
         try:
-            self.booking.finish(
-                state if whole or state != "done" else "interrupted", result.accounts, self.source
-            )
+            self.booking.finish(state, result.accounts, self.source, result.per_file)
         except IngestError as error:
             self.watcher.note(f"{error.message} ({error.hint})", level="error")
 

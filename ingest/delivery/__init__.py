@@ -21,6 +21,6 @@ follows a refusal, `delivery` ties them together.
 """
 
 from ingest.delivery.delivery import Delivery
-from ingest.delivery.rules import DeliveryRules, Hands
+from ingest.delivery.rules import DeliveryRules, Hands, never_sent
 
-__all__ = ["Delivery", "DeliveryRules", "Hands"]
+__all__ = ["Delivery", "DeliveryRules", "Hands", "never_sent"]

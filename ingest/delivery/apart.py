@@ -21,7 +21,7 @@ import anyio
 
 from ingest.errors import TooLarge, Trouble
 from ingest.model import Accounts, Batch
-from ingest.pack import cut, earlier
+from ingest.pack import cut, earlier, halves
 from ingest.protocols import Envelope
 
 # Refusals on the way down with nothing landed: then no record is at fault. Fourteen halvings make
@@ -90,7 +90,7 @@ class Apart:
             self._accounts.isolated += 1
             if trouble.record is not None and 0 <= trouble.record < batch.count:
                 return _around(batch, trouble.record, envelope)
-        first, second = cut(batch, batch.count // 2, envelope)
+        first, second = halves(batch, envelope)
         turned = not self.accepted and self._refused_in_a_row % 2 == 1
         return [first, second] if turned else [second, first]
 

@@ -10,7 +10,8 @@ from ingest.model import Accounts, Batch, Outcome, Receipt, Verdict
 from ingest.protocols import Clock, Envelope, Ledger, Settler, Target
 
 
-def _never_sent(_: Batch) -> float | None:
+def never_sent(_: Batch) -> float | None:
+    """No process before this one had any body under way."""
     return None
 
 
@@ -49,7 +50,7 @@ class Hands:
     stopping: Callable[[], bool]
     ledger: Ledger | None = None
     settler: Settler | None = None
-    sent_before: Callable[[Batch], float | None] = _never_sent
+    sent_before: Callable[[Batch], float | None] = never_sent
     too_large: Callable[[int], None] = _nothing
     hold: Callable[[Batch, float], None] = _nothing
 
