@@ -23,7 +23,8 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from ingest.errors import Ambiguous, Permanent, SettingsError, TargetError
-from ingest.model import Batch, Column, Limits, Schema
+from ingest.model import Batch, Column, Limits, Schema, Verdict
+from ingest.pack import MemoryEnvelope
 from ingest.protocols import TableWish
 from ingest.targets.aito_types import (
     Api,
@@ -38,6 +39,7 @@ from ingest.targets.aito_types import (
     read_query,
     read_schema,
     read_total,
+    records_taken,
     table_request,
 )
 from ingest.wire import Answer, CallError, Secret, Wire, path_segment
@@ -196,3 +198,34 @@ class AitoTable:
 
     def _schema_path(self) -> str:
         return f"{self._api}/schema/{self._segment}"
+
+
+class AitoRequests(AitoTable):
+    """A way whose bodies are requests: each lands whole or not at all. `protocols.Target`.
+
+    A way says its path's end (`via`), its content type, and what stands around and behind records.
+    """
+
+    content_type: ClassVar[str]
+    frame: ClassVar[tuple[bytes, bytes, bytes]]
+
+    def __init__(
+        self,
+        wire: Wire,
+        table: str,
+        limits: Limits = LIMITS,
+        settings: AitoSettings = DEFAULTS,
+    ) -> None:
+        """`limits` may only lower the service's own."""
+        super().__init__(wire, table, settings)
+        self._envelope = MemoryEnvelope(*self.frame, lowered(limits))
+
+    @property
+    def envelope(self) -> MemoryEnvelope:
+        """The way's framing, with the limits in force."""
+        return self._envelope
+
+    async def send(self, batch: Batch) -> Verdict:
+        """One attempt to insert the body."""
+        answer = await self.post(self.via, batch, self.content_type)
+        return Verdict(records_taken(answer.value))
