@@ -8,12 +8,16 @@ and no settings models: each command imports what it needs when it is called.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 
 
 def main() -> None:
     """The `ingest` command: runs it and exits with its code."""
+    gc.disable()  # importing makes no garbage, and looking for it takes a seventh of the start
+    # httpcore imports trio wherever it finds it; the command runs on asyncio and has no use for it.
+    sys.modules.setdefault("trio", None)  # type: ignore[arg-type] # None: can't be imported
     from ingest.cli.app import app  # noqa: PLC0415 - the streams are set right first
 
     _steady_streams()

@@ -6,6 +6,7 @@ Imported by a command when it runs, never for `--help`: from here on everything 
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ def run_jobs(jobs: Sequence[Job], wishes: Wishes) -> int:
 
 def run_job(job: Job, wishes: Wishes) -> int:
     """Run one job and show its end; its exit code."""
+    gc.freeze()  # what was imported stays, and is not looked through again and again
+    gc.enable()
     with make_watcher(
         wishes.progress, wishes.log_format, quiet=wishes.quiet, stream=sys.stderr
     ) as watcher:
