@@ -35,23 +35,14 @@ def schema(columns: int) -> dict[str, type[pl.String]]:
 
 
 def read_native(
-    data: bytes,
-    parts: Sequence[tuple[int, int]],
-    layout: Layout,
-    form: Form,
-    *,
-    counted: bool = False,
+    data: bytes, parts: Sequence[tuple[int, int]], layout: Layout, form: Form
 ) -> Native | None:
-    """Read `data`, which is PLAIN or REGULAR and consists of the `parts` (from, to) one by one.
-
-    `counted`: it is known already that every record has its number of fields.
-    """
+    """Read `data`, which is PLAIN or REGULAR and consists of the `parts` (from, to) one by one."""
     dialect, columns = layout.dialect, len(layout.columns)
     if not data or not _suits(data, layout):
         return None
     counts = [data.count(b"\n", start, end) for start, end in parts]
-    doubtful = form is Form.PLAIN and not counted
-    if doubtful and grammar.plain_records(data, dialect, columns) is None:
+    if form is Form.PLAIN and grammar.plain_records(data, dialect, columns) is None:
         return None
     try:
         frame = pl.read_csv(

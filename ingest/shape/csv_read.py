@@ -47,26 +47,32 @@ class Parsed:
         return self.places[row]
 
 
-def read_csv(
-    block: Block, max_record_bytes: int = grammar.UNLIMITED, *, counted: bool = False
-) -> Parsed:
+def read_csv(block: Block, max_record_bytes: int = grammar.UNLIMITED) -> Parsed:
     """Read a block. Never raises for what a record holds: that is a reject.
 
     `max_record_bytes` is needed only where a segment may be longer than it; the cutter's are not.
-    `counted`: somebody made sure that every record has its number of fields.
     """
-    parsed = _quick(block, max_record_bytes, counted=counted)
-    return parsed or _careful(block, max_record_bytes)
+    return _quick(block, max_record_bytes) or _careful(block, max_record_bytes)
 
 
-def _quick(block: Block, max_record_bytes: int, *, counted: bool = False) -> Parsed | None:
+def of_lines(block: Block, frame: pl.DataFrame) -> Parsed:
+    """A PLAIN block that somebody else has read: `frame` has a row for each of its lines."""
+    segments = block.segments
+    counts = [frame.height]
+    if len(segments) > 1:
+        counts = [block.data.count(b"\n", segment.start, segment.end) for segment in segments]
+    places = Places(block, [Found(rows) for rows in counts], grammar.UNLIMITED)
+    return Parsed(frame, tuple(ParsedSegment(rows, rows, rows) for rows in counts), places)
+
+
+def _quick(block: Block, max_record_bytes: int) -> Parsed | None:
     """The block as Polars reads it; None where it can't be trusted with it."""
     data, segments = block.data, block.segments
     parts = [(segment.start, segment.end) for segment in segments]
     whole = sum(end - start for start, end in parts) == len(data)
     if block.form is Form.ODD or block.oversize or not whole:
         return None
-    native = read_native(data, parts, block.layout, block.form, counted=counted)
+    native = read_native(data, parts, block.layout, block.form)
     if native is None:
         return None
     one_each = block.form is Form.PLAIN  # a record a line, or the count would have been off

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from ingest.model import Block, Layout, Place, Shaped
-from ingest.shape.csv_read import Parsed, read_csv
+from ingest.shape.csv_read import Parsed, of_lines, read_csv
 from ingest.shape.encode import encode
 from ingest.shape.plan import ShapePlan
 from ingest.shape.shaped import Rows, pseudo_columns, put_together
-from ingest.shape.spelled import known_spellings
+from ingest.shape.spelled import read_spelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,12 @@ class CsvShaper:
     def __call__(self, block: Block) -> Shaped:
         """Shape one block; what a record holds never raises."""
         plan = self.plans[block.layout]
-        known = known_spellings(block, plan)
-        parsed = read_csv(block, counted=known is not None)
+        spelled = read_spelled(block, plan)
+        known = spelled.known if spelled else {}
+        parsed = of_lines(block, spelled.frame) if spelled else read_csv(block)
         rows = [Rows(s.rows, s.records, s.lines, s.rejects) for s in parsed.segments]
         frame, columns = self._with_columns(plan, block, parsed, rows)
-        encoded = encode(frame, plan, columns, self.largest_record, known=known or {})
+        encoded = encode(frame, plan, columns, self.largest_record, known=known)
         return put_together(block, rows, encoded, parsed.place, self.record_end)
 
     def locate(self, block: Block, segment: int, records: Sequence[int]) -> Sequence[Place]:

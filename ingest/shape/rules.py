@@ -55,7 +55,9 @@ class Spelling:
 
     def suggests(self, text: str) -> bool:
         """Whether this value is spelt so."""
-        return bool(re.search(self.pattern, text)) != self.inverted
+        if self.inverted:
+            return not re.search(self.pattern, text)
+        return re.fullmatch(self.pattern, text) is not None  # Python's $ would pass over a last LF
 
     def holds(self, column: pl.Expr) -> pl.Expr:
         """A Boolean a row: spelt so."""

@@ -20,10 +20,14 @@ import polars as pl
 from ingest.shape import times, values
 from ingest.shape.rules import Rule, Spelling
 
-# Every date of the years 1000 to 9999 but the 29th of February, which depends on the year.
+_LEAP_YEAR = (
+    r"(?:[1-9][0-9](?:0[48]|[2468][048]|[13579][26])|(?:[2468][048]|[13579][26])00)"  # and no other
+)
+# Every date of the years 1000 to 9999.
 PLAIN_DATE = (
-    r"[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    r"(?:[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
     r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    rf"|{_LEAP_YEAR}-02-29)"
 )
 ISO_DATE = f"^{times.YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
 PLAIN_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"

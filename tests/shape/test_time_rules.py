@@ -171,3 +171,14 @@ def test_typed_timestamps_are_utc_where_an_offset_stands() -> None:
         "2024-01-01T00:00:00",
         "2024-01-01T00:00:00.500000",
     ]
+
+
+def test_the_pattern_of_a_date_is_the_calendar() -> None:
+    """Day by day over four centuries, and the 29th, 30th and 31st of every February."""
+    first = date(1898, 1, 1)
+    days = [(first + timedelta(days=n)).isoformat() for n in range(146_097)]
+    februaries = [f"{year}-02-{day}" for year in range(1000, 10_000) for day in (29, 30, 31)]
+    texts = pl.Series([*days, *februaries])
+    spelt = texts.str.contains(f"^{time_rules.PLAIN_DATE}$")
+    real = texts.str.to_date("%Y-%m-%d", strict=False).is_not_null()
+    assert spelt.equals(real)
