@@ -13,7 +13,8 @@ import polars as pl
 
 from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.csv_read import Parsed, of_lines, read_csv
-from ingest.shape.encode import encode
+from ingest.shape.encode import Encoded, encode
+from ingest.shape.encode_apart import encode_apart
 from ingest.shape.plan import ShapePlan
 from ingest.shape.shaped import Rows, pseudo_columns, put_together
 from ingest.shape.spelled import read_spelled
@@ -31,11 +32,15 @@ class CsvShaper:
         """Shape one block; what a record holds never raises."""
         plan = self.plans[block.layout]
         spelled = read_spelled(block, plan)
-        known = spelled.known if spelled else {}
         parsed = of_lines(block, spelled.frame) if spelled else read_csv(block)
         rows = [Rows(s.rows, s.records, s.lines, s.rejects) for s in parsed.segments]
         frame, columns = self._with_columns(plan, block, parsed, rows)
-        encoded = encode(frame, plan, columns, self.largest_record, known=known)
+
+        def encoding(rows: pl.DataFrame, is_known: bool) -> Encoded:
+            known = spelled.known if spelled and is_known else {}
+            return encode(rows, plan, columns, self.largest_record, known=known)
+
+        encoded = encode_apart(frame, spelled.odd, encoding) if spelled else encoding(frame, False)
         return put_together(block, rows, encoded, parsed.place, self.record_end)
 
     def locate(self, block: Block, segment: int, records: Sequence[int]) -> Sequence[Place]:

@@ -1,11 +1,10 @@
-"""One question to all lines of a block: is every value spelt as in its first record?
+"""One question to each line of a block: is every value spelt as in the block's first record?
 
 A PLAIN block has no quotes, so its grammar is regular, down to the digits of a column. One pattern
 of all columns, matched against each line in one linear pass (a DFA, in native code, without the
 interpreter's lock), says at once that every record has its number of fields, that every column is
 spelt as its first value suggests, and that no text needs escaping. Asking the columns one by one
-costs two to three times as much. Where the answer is no, they are asked one by one: nothing is lost
-but the time until the first odd value.
+costs two to three times as much, and so only those of the *odd* lines are, whose answer was no.
 
 Once every line is known to have its fields, splitting is all there is to reading: the values of all
 lines stand in one row, and every n-th of them makes a column. That takes two thirds of what a
@@ -33,14 +32,18 @@ MOST_COLUMNS = 200  # beyond, the pattern's automaton costs more than it saves
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """A block's values as columns c0, c1, ... of texts, and the spellings that hold, by field."""
+    """A block's values as columns c0, c1, ... of texts, and the spellings of the fields, by index.
+
+    They hold in every row but the `odd` ones, whose numbers are given in rising order.
+    """
 
     frame: pl.DataFrame
     known: Mapping[int, Spelling]
+    odd: pl.Series
 
 
 def read_spelled(block: Block, plan: ShapePlan) -> Spelled | None:
-    """Read a block whose values are spelt as in its first record; None if they are not."""
+    """Read a block; None if it is not surely a record a line, each with all of its fields."""
     columns = len(block.layout.columns)
     if block.form is not Form.PLAIN or not 0 < columns <= MOST_COLUMNS or not block.data:
         return None
@@ -55,11 +58,15 @@ def read_spelled(block: Block, plan: ShapePlan) -> Spelled | None:
         return None
     pattern, known = _line_pattern(plan, first, delimiter)
     lines = pl.Series([text.removesuffix("\n")]).str.split("\n").explode()
-    if not lines.str.contains(pattern).all():
+    odd = (~lines.str.contains(pattern)).arg_true()
+    if (
+        len(odd)
+        and (lines.gather(odd).str.count_matches(delimiter, literal=True) + 1 != columns).any()
+    ):
         return None
     values = lines.str.split(delimiter).explode()
     frame = {f"c{position}": values.gather_every(columns, position) for position in range(columns)}
-    return Spelled(pl.DataFrame(frame), known)
+    return Spelled(pl.DataFrame(frame), known, odd)
 
 
 def _line_pattern(
