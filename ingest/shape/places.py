@@ -12,6 +12,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+import polars as pl
+
 from ingest import grammar
 from ingest.model import Block, Form, Place, Segment
 
@@ -56,8 +58,8 @@ class Found:
 class _Table:
     """A segment's rows: where each starts and stops in its bytes, its record number, its line."""
 
-    starts: Sequence[int]
-    stops: Sequence[int]
+    starts: Sequence[int] | pl.Series
+    stops: Sequence[int] | pl.Series
     records: Sequence[int]
     lines: Sequence[int]
 
@@ -80,7 +82,7 @@ class Places:
         table, offsets = self._tables.get(index) or self._look(index)
         row -= self._borders[index]
         base, data = self._block.segments[index].start, self._block.data
-        start, stop = base + table.starts[row], base + table.stops[row]
+        start, stop = base + int(table.starts[row]), base + int(table.stops[row])
         byte = offsets.original(start)
         return Place(table.records[row], table.lines[row], byte, data[start:stop])
 
@@ -117,14 +119,8 @@ class Places:
 
 def _lines(data: bytes) -> _Table:
     """The table of a text whose every line is a good record."""
-    lines = data.split(b"\n")[:-1]
-    starts = array("q", accumulate((len(line) + 1 for line in lines), initial=0))
-    stops = array(
-        "q",
-        (
-            start + len(line) - line.endswith(b"\r")
-            for start, line in zip(starts, lines, strict=False)
-        ),
-    )
+    lines = pl.Series([data.decode()[:-1]]).str.split("\n").explode()
+    ends = (lines.str.len_bytes().cast(pl.Int64) + 1).cum_sum()
+    stops = ends - 1 - lines.str.ends_with("\r").cast(pl.Int64)
     numbers = range(1, len(lines) + 1)
-    return _Table(starts, stops, numbers, numbers)
+    return _Table(ends.shift(1, fill_value=0), stops, numbers, numbers)

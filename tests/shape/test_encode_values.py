@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.shape import rules
+from ingest.shape import encode_values, rules
 from ingest.shape.encode_values import read_texts
 from ingest.shape.rules import Rule
 from ingest.shape.values import BadValue, IntegerRange
@@ -25,11 +25,22 @@ RULES = {
 TEXTS = st.lists(st.none() | numbers_and_noise() | integers_around(2**31, -(2**31)), max_size=12)
 
 
+@pytest.mark.parametrize("few", [0, 256])
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-@given(TEXTS)
+@given(texts=TEXTS)
 @settings(max_examples=60)
-def test_each_value_is_what_the_reference_says(rule: Rule, texts: list[str | None]) -> None:
-    """Its JSON text, null for null; the rows of the others come with their reasons."""
+def test_each_value_is_what_the_reference_says(
+    rule: Rule, few: int, texts: list[str | None]
+) -> None:
+    """Its JSON text, null for null; the rows of the others come with their reasons: in native steps
+    and one by one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encode_values, "FEW", few)
+        assert_as_the_reference(rule, texts)
+
+
+def assert_as_the_reference(rule: Rule, texts: list[str | None]) -> None:
+    """Raises AssertionError where `read_texts` says another thing than the rule's reference."""
     done, bad = read_texts(pl.Series(texts, dtype=pl.String), rule)
     for row, (text, found) in enumerate(zip(texts, done, strict=True)):
         assert found == (None if text is None else scalar_or_none(rule, text))
