@@ -19,6 +19,7 @@ import polars as pl
 
 from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.encode import Encoded, Extras, encode
+from ingest.shape.json_alike import REST, Alike, Columns, columns_of, members_of, read_alike
 from ingest.shape.json_parts import Part, part_of, read_parts
 from ingest.shape.json_read import Record
 from ingest.shape.plan import FieldPlan, ShapePlan
@@ -38,6 +39,35 @@ class JsonShaper:
     def __call__(self, block: Block) -> Shaped:
         """Shape one block; what a record holds never raises."""
         plan = self.plans[block.layout]
+        alike = read_alike(block, plan)
+        return self._at_once(block, plan, alike) if alike else self._one_by_one(block, plan)
+
+    def _at_once(self, block: Block, plan: ShapePlan, alike: Alike) -> Shaped:
+        """A block whose records are all built alike: as many records as lines."""
+        counts = [block.data.count(b"\n", s.start, s.end) for s in block.segments]
+        counts = counts if len(counts) > 1 else [len(alike.lines)]
+        borders = list(accumulate(counts, initial=0))
+        rows = [Rows(count, count, count) for count in counts]
+        parts: dict[int, Part] = {}
+
+        def place(row: int) -> Place:
+            number = bisect_right(borders, row) - 1
+            if number not in parts:
+                parts[number] = part_of(block, block.segments[number])
+            return parts[number].place(row - borders[number])
+
+        if plan.passthrough:
+            columns = Columns(pl.DataFrame({"rest": members_of(alike.lines)}), {}, REST)
+        else:
+            lines = [number for count in counts for number in range(1, count + 1)]
+            extra = pseudo_columns(plan, block.segments, rows, lines.__getitem__)
+            columns = columns_of(alike, plan, extra)
+        frame, names, extras = columns.frame, columns.names, columns.extras
+        encoded = encode(frame, plan, names, self.largest_record, extras)
+        return put_together(block, rows, encoded, place, self.record_end)
+
+    def _one_by_one(self, block: Block, plan: ShapePlan) -> Shaped:
+        """Any other block: each record is looked at by itself."""
         parts, records = read_parts(block, plan)
         rows = [Rows(len(p.good), len(p.lines.texts), p.lines.count, p.rejects) for p in parts]
         borders = list(accumulate((r.rows for r in rows), initial=0))
@@ -64,7 +94,7 @@ class JsonShaper:
     def _as_it_came(self, parts: Sequence[Part], plan: ShapePlan) -> Encoded:
         texts = [text.strip(b" \t\r").decode()[1:-1] for part in parts for text in part.texts()]
         frame = pl.DataFrame({"rest": pl.Series(texts, dtype=pl.String)})
-        return encode(frame, plan, {}, self.largest_record, Extras(rest="rest"))
+        return encode(frame, plan, {}, self.largest_record, REST)
 
 
 def _encode_fields(

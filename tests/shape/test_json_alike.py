@@ -1,0 +1,141 @@
+"""Blocks of records that are built alike give the same, read at once or one by one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.model import Block, Layout, Shaped
+from ingest.shape.json_alike import GROUPS_AT_ONCE, read_alike
+from ingest.shape.json_shape import JsonShaper
+from tests.shape.helpers import any_text, job_of, ndjson_block, plan_of
+
+LAYOUT = Layout("ndjson")
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.sampled_from(["NA", "", "12", "1.50", "2024-02-29", 'a"b', "x\\y", "\u2028", "null"]),
+    any_text(),
+)
+RECORDS = st.lists(
+    st.fixed_dictionaries(
+        {"id": st.integers(0, 10**6)},
+        optional={
+            "n": SCALARS,
+            "s": SCALARS,
+            "o": st.fixed_dictionaries({"p": SCALARS}),
+            "l": st.lists(st.integers(), max_size=2),
+        },
+    ),
+    min_size=1,
+    max_size=6,
+)
+FIELDS: list[dict[str, Any]] = [
+    {},
+    {"n": {"type": "integer"}},
+    {"m": {"from": "n", "type": "decimal", "nulls": ["NA"]}, "s": {"type": "string"}},
+    {"s": {"nulls": ["NA"]}, "o": {"type": "json"}, "at": {"from": "@line"}},
+    {"s": {"default": "-"}, "gone": {"from": "nobody"}, "c": {"value": 1}},
+    {"id": {"type": "integer", "required": True}, "l": {"type": "json"}},
+]
+
+
+def outcome(shaper: JsonShaper, block: Block, *, at_once: bool) -> tuple[Any, ...] | None:
+    """What the block becomes, in one of the two ways; None if that way can't be gone."""
+    plan = shaper.plans[LAYOUT]
+    if at_once:
+        alike = read_alike(block, plan)
+        if alike is None:
+            return None
+        shaped: Shaped = shaper._at_once(block, plan, alike)
+    else:
+        shaped = shaper._one_by_one(block, plan)
+    counts = [(s.start, s.end, s.records, s.lines, s.rejects, s.keys) for s in shaped.segments]
+    return shaped.buffer, counts
+
+
+def shaper_for(fields: dict[str, Any], rest: str = "keep", nulls: str = "send") -> JsonShaper:
+    """A shaper by these settings."""
+    job = job_of(fields=fields, source={"rest": rest}, target={"nulls": nulls})
+    return JsonShaper({LAYOUT: plan_of(LAYOUT, job)}, b"\n", 10_000)
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(RECORDS, min_size=1, max_size=3),
+    st.sampled_from(FIELDS),
+    st.sampled_from(["keep", "drop"]),
+    st.sampled_from(["send", "omit"]),
+    st.tuples(
+        st.booleans(), st.sampled_from([(",", ":"), (", ", ": ")]), st.sampled_from(["\n", "\r\n"])
+    ),
+)
+def test_at_once_is_one_by_one(
+    files: list[list[dict[str, Any]]],
+    fields: dict[str, Any],
+    rest: str,
+    nulls: str,
+    style: tuple[bool, tuple[str, str], str],
+) -> None:
+    """Records, rejects and their places are the same wherever both ways can be gone."""
+    ascii_only, separators, end = style
+    texts = [
+        "".join(
+            json.dumps(r, ensure_ascii=ascii_only, separators=separators) + end for r in records
+        )
+        for records in files
+    ]
+    if not fields and rest == "drop":
+        return
+    shaper = shaper_for(fields, rest, nulls)
+    block = ndjson_block(*[text.encode() for text in texts])
+    found = outcome(shaper, block, at_once=True)
+    if found is not None:
+        assert found == outcome(shaper, block, at_once=False)
+
+
+@pytest.mark.parametrize("fields", FIELDS)
+def test_records_of_one_build_are_read_at_once(fields: dict[str, Any]) -> None:
+    """So that the law above is about something."""
+    lines = [
+        b'{"id":%d,"n":"%d","s":"t%d","o":{"p":%d},"l":[1,2]}\n' % (n, n, n, n) for n in range(50)
+    ]
+    shaper = shaper_for(fields)
+    block = ndjson_block(b"".join(lines))
+    found = outcome(shaper, block, at_once=True)
+    assert found is not None
+    assert found == outcome(shaper, block, at_once=False)
+
+
+@pytest.mark.parametrize("count", [1, 2, GROUPS_AT_ONCE, GROUPS_AT_ONCE + 1, 3 * GROUPS_AT_ONCE])
+def test_many_fields_are_taken_out_a_few_at_a_time(count: int) -> None:
+    """None is lost on the way."""
+    line = json.dumps({f"k{n}": n for n in range(count)}, separators=(",", ":"))
+    fields = {f"f{n}": {"from": f"k{n}", "type": "integer"} for n in range(count)}
+    found = outcome(shaper_for(fields), ndjson_block(line.encode() + b"\n"), at_once=True)
+    assert found is not None
+    assert json.loads(found[0]) == {f"f{n}": n for n in range(count)}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":1}\n{"a":1,"a":2}\n',
+        b'{"a":1}\n{"a":"\\ud800"}\n',
+        b'{"a":1}\n\n{"a":2}\n',
+        b'{"a":1}\n{"a":1}{"a":2}\n',
+        b'{"a":1}\n [1]\n',
+        b'{"a":1}\n{"a":\xff}\n',
+        b"\n",
+        b"",
+    ],
+)
+def test_what_is_not_alike_is_left_to_others(data: bytes) -> None:
+    """One odd line, and every record is looked at by itself."""
+    shaper = shaper_for({})
+    assert read_alike(ndjson_block(data), shaper.plans[LAYOUT]) is None
