@@ -56,13 +56,21 @@ def read_native(
         )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
         return None
-    if form is Form.REGULAR and sum(counts) != frame.height:
-        # Some line ends stand in quotes, so the records are counted by their pattern.
+    if form is Form.REGULAR and len(parts) == 1:
+        counts = [counts[0] - _line_ends_within(frame)]
+    elif form is Form.REGULAR and sum(counts) != frame.height:
+        # Some line ends stand in quotes, and in which parts, only the records' pattern tells.
         if columns > grammar.PATTERN_COLUMNS:
             return None
         texts = pl.Series([data[start:end].decode() for start, end in parts], dtype=pl.String)
         counts = texts.str.count_matches(grammar.record_pattern(dialect, columns)).to_list()
     return Native(frame, counts) if sum(counts) == frame.height else None
+
+
+def _line_ends_within(frame: pl.DataFrame) -> int:
+    """How many line ends stand within values: all others end a record each."""
+    counts = frame.select(pl.all().str.count_matches("\n", literal=True).sum())
+    return int(counts.sum_horizontal().item())
 
 
 def _suits(data: bytes, layout: Layout) -> bool:
