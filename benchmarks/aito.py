@@ -11,18 +11,22 @@ guess. Records that arrived are counted, and must be all.
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from benchmarks.contenders import JOB
-from benchmarks.data import Made
+from benchmarks.console import say, show
+from benchmarks.data import Made, write_stocks
 from benchmarks.handle import DiscardingServer, Received
 from benchmarks.measure import Command, Measured, run_measured
-from benchmarks.table import Sample
+from benchmarks.peers import missing
+from benchmarks.table import HEADER, Sample, rows_of, summarise
+from benchmarks.tables import STOCK
 
 PAIRS = (("ingest-batch", "aitoai-batch"), ("ingest-file", "aitoai-file"))
 LABELS = {
@@ -55,7 +59,7 @@ class Runner:
         shutil.rmtree(state, ignore_errors=True)
         job = self.folder / f"aito-{via}.toml"
         target = f'system = "aito"\nvia = "{via}"\napi = "v2"'
-        text = JOB.format(path=json.dumps(str(self.made.path)))
+        text = STOCK.job(str(self.made.path))
         job.write_text(text.replace('system = "avalanchio"', target))
         line = [sys.executable, "-m", "ingest.cli", "run", str(job), "--state-dir", str(state)]
         line += ["--report", str(report), "--progress", "bar"]
@@ -95,3 +99,24 @@ def _sample(number: int, name: str, ran: tuple[Measured, float], received: Recei
         sent_bytes=received.size_bytes,
         requests=received.requests,
     )
+
+
+def program(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """By batches and by files; prints the table."""
+    if note := missing(PAIRS[0][1]):
+        say(note)
+        return {}
+    say(f"making {options.rows:,} records")
+    made = write_stocks(folder / "stock.csv", options.rows, options.seed)
+    samples = race(Runner(made, folder), options.runs, say)
+    summaries, rows = [], []
+    for pair in PAIRS:
+        found = summarise([s for s in samples if s.contender in pair], pair[0])
+        summaries += found
+        rows += rows_of(found, pair[0])
+    show(options, HEADER, rows)
+    return {
+        "input": {"records": made.records, "bytes": made.size_bytes, "seed": options.seed},
+        "runs": [asdict(sample) for sample in samples],
+        "summary": [asdict(summary) for summary in summaries],
+    }

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from types import TracebackType
@@ -62,6 +66,25 @@ class DiscardingServer:
         process.stdin.close()
         process.stdout.close()
         process.wait()
+
+    @contextmanager
+    def frozen(self, after_s: float, seconds: float) -> Iterator[None]:
+        """Stop the process for a while, that long after the block was entered; not at all for 0."""
+        if not seconds:
+            yield
+            return
+        assert self._process is not None
+        signals = ((after_s, signal.SIGSTOP), (after_s + seconds, signal.SIGCONT))
+        timers = [threading.Timer(s, self._process.send_signal, [sign]) for s, sign in signals]
+        for timer in timers:
+            timer.start()
+        try:
+            yield
+        finally:
+            for timer in timers:
+                timer.cancel()
+                timer.join()
+            self._process.send_signal(signal.SIGCONT)
 
     def reset(self) -> None:
         """Forget tables and counts."""

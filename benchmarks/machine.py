@@ -8,7 +8,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("ingest", "polars", "orjson", "httpx", "uvloop", "duckdb", "requests")
+_PACKAGES = (
+    *("ingest", "polars", "orjson", "httpx", "uvloop"),
+    *("aitoai", "chdb", "dlt", "duckdb", "mq-bridge", "requests"),
+)
 
 
 def machine() -> dict[str, Any]:

@@ -17,10 +17,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 ROOT = Path(__file__).resolve().parents[1]
 _SHOWN_BYTES = 2000
@@ -43,21 +44,34 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """An argument list, run in the repository's root, with `env` on top of the environment."""
+    """An argument list, run in the repository's root, with `env` on top of the environment.
+
+    `stdin` is a file that is piped into it; `exit_code` is the one that means success.
+    """
 
     arguments: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     terminal: bool = False
+    stdin: Path | None = None
+    exit_code: int = 0
+
+    def with_env(self, **env: str) -> Command:
+        """The same with more in its environment."""
+        return replace(self, env={**self.env, **env})
+
+    def with_stdin(self, path: Path) -> Command:
+        """The same with this file piped in."""
+        return replace(self, stdin=path)
 
 
 def run_measured(command: Command) -> Measured:
     """Run it to its end. Raises CommandFailedError with its last words."""
     errors = _Terminal() if command.terminal else _Pipe()
-    with errors:
+    with errors, _input(command.stdin) as stdin:
         started = time.perf_counter()
         process = subprocess.Popen(
             list(command.arguments),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=errors.theirs,
             cwd=ROOT,
@@ -70,11 +84,22 @@ def run_measured(command: Command) -> Measured:
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode != command.exit_code:
         shown = errors.last_words
         raise CommandFailedError(f"{command.arguments}: exit code {process.returncode}: {shown}")
     cpu_s = usage.ru_utime + usage.ru_stime
     return Measured(wall_s, cpu_s, usage.ru_maxrss * _RSS_UNIT, stdout)
+
+
+@contextmanager
+def _input(path: Path | None) -> Iterator[IO[bytes] | int]:
+    """A pipe that `cat` fills from the file, as a shell's would be; or nothing."""
+    if path is None:
+        yield subprocess.DEVNULL
+        return
+    with subprocess.Popen(["cat", str(path)], stdout=subprocess.PIPE) as cat:
+        assert cat.stdout is not None
+        yield cat.stdout
 
 
 class _Pipe:

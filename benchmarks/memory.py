@@ -1,59 +1,87 @@
 """Peak memory of the client, in the cases that tempt a loader to hold its input.
 
-- 100 MB and 1 GB of the same rows: a difference is memory that grows with the input.
-- Bodies of 6 MB, eight in flight, at a server that answers each half a second late: what is sent
-  must be held, and reading must wait for it.
+- 200 MB, 2 GB, and the 200 MB through a pipe: a difference is memory that grows with the input.
+- Records of 1 MB, and bodies of 6 MB, eight in flight, at a server that answers each half a second
+  late: what is sent must be held, and reading must wait for it.
+- A server that is frozen (SIGSTOP) for two minutes in the middle of a load: nothing may pile up.
+- Smaller blocks, more bodies in flight: the settings' formula (`ingest.job.LimitSettings`) must
+  hold for them, too.
 
 The peak is the resident set of the client's largest process as the kernel counted it; the server is
-another process and not in it.
+another process and not in it. Rounds alternate; *of 200 MB* is taken within a round.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
+from typing import Any
 
-from benchmarks.contenders import JOB, ingest_command
-from benchmarks.data import Made, write_sized_stocks, write_sized_wide
+from benchmarks.console import say, show
+from benchmarks.contenders import ingest_command
+from benchmarks.data import Made, write_sized_megabytes, write_sized_stocks, write_sized_wide
 from benchmarks.handle import DiscardingServer
 from benchmarks.measure import run_measured
+from benchmarks.plot import Bar, Chart
+from benchmarks.table import MEGA, Row, spread
+from benchmarks.tables import STOCK, WIDE, Table
 
-WIDE_JOB = """\
-[source]
-paths = [{path}]
-
-[fields]
-number = {{ type = "integer" }}
-name = {{ type = "string" }}
-note = {{ type = "text" }}
-
-[target]
-system = "avalanchio"
-table = "stock"
-create = true
-"""
-HEADER = ("", "records", "input MB", "requests", "mean body MB", "seconds", "peak MB")
+PROMISE_MB = 300
+BLOCK_BYTES = 2 * 1024 * 1024
+WIDE_BLOCK_BYTES = 512 * 1024
+LONG_WAIT = "read_timeout_s = 600.0\nwrite_timeout_s = 600.0\n"
+HEADER = (
+    "",
+    "records",
+    "input MB",
+    "requests",
+    "mean body MB",
+    "seconds",
+    "peak MB",
+    "of 200 MB",
+    "of the formula",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case: `write` makes the input of `size_bytes`, the server answers `delay_ms` late."""
+    """One case: `write` makes the input of `size_bytes`, the server answers `delay_ms` late or is
+    frozen for `frozen_s`; `piped` into standard input."""
 
     label: str
-    job: str
-    write: Callable[[Path, int], Made]
     size_bytes: int
+    table: Table = STOCK
+    write: Callable[[Path, int], Made] = write_sized_stocks
     delay_ms: int = 0
+    frozen_s: float = 0.0
+    piped: bool = False
+    block_bytes: int | None = None
+    in_flight: int = 8
+
+    def job(self, made: Made) -> str:
+        """The job file's content."""
+        limits = f"[limits]\nin_flight = {self.in_flight}\n{LONG_WAIT}"
+        text = self.table.job("-" if self.piped else str(made.path), limits)
+        if self.block_bytes is None:
+            return text
+        return text.replace("[source]\n", f"[source]\nblock_bytes = {self.block_bytes}\n")
+
+    def formula_bytes(self, mean_body_bytes: int) -> float:
+        """What the settings' docstring says that the peak is about."""
+        usual = WIDE_BLOCK_BYTES if self.table is WIDE else BLOCK_BYTES
+        return 105e6 + 45 * (self.block_bytes or usual) + (self.in_flight + 2) * mean_body_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """What a case took."""
+    """What one run of a case took."""
 
     label: str
+    round: int
     records: int
     input_bytes: int
     requests: int
@@ -63,29 +91,58 @@ class Peak:
 
 
 def cases(scale: float = 1.0) -> tuple[Case, ...]:
-    """The cases; `scale` makes the input smaller, for a look and for tests."""
+    """The cases; `scale` makes inputs and waits smaller, for a look and for tests. The first is
+    what the others are compared with."""
+    small, slow = int(2e8 * scale), int(5e8 * scale)
+    megabytes, wide = write_sized_megabytes, write_sized_wide
     return (
-        Case("100 MB", JOB, write_sized_stocks, int(1e8 * scale)),
-        Case("1 GB", JOB, write_sized_stocks, int(1e9 * scale)),
-        Case("6 MB bodies, slow server", WIDE_JOB, write_sized_wide, int(5e8 * scale), 500),
+        Case("200 MB", small),
+        Case("2 GB", int(2e9 * scale)),
+        Case("200 MB, standard input", small, piped=True),
+        Case("1 MB records, slow server", slow, WIDE, megabytes, delay_ms=500),
+        Case("6 MB bodies, slow server", slow, WIDE, wide, delay_ms=500),
+        Case("server frozen in between", int(1e9 * scale), frozen_s=120 * scale),
+        Case("blocks of 1 MiB", small, block_bytes=1024 * 1024),
+        Case("6 MB bodies, 32 in flight", slow, WIDE, wide, delay_ms=500, in_flight=32),
     )
 
 
-def measure(case: Case, folder: Path) -> Peak:
-    """Run one case. Raises RuntimeError if a record did not arrive."""
-    made = case.write(folder / "input.csv", case.size_bytes)
+def program(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """All cases, in turn; prints a line a case."""
+    chosen, made, peaks = cases(options.scale), dict[Any, Made](), []
+    for number in range(1, options.runs + 1):
+        for case in chosen:
+            key = (case.write, case.size_bytes)
+            if key not in made:
+                say(f"making {case.size_bytes / MEGA:,.0f} MB")
+                made[key] = case.write(folder / f"input-{len(made)}.csv", case.size_bytes)
+            peaks.append(measure(case, made[key], folder, number))
+            say(f"round {number}: {case.label}: {peaks[-1].peak_rss_bytes / MEGA:.0f} MB")
+    show(options, HEADER, [row_of(case, peaks) for case in chosen])
+    runs = [asdict(peak) for peak in peaks]
+    return {"scale": options.scale, "runs": runs, "chart": chart_of(chosen, peaks)}
+
+
+def measure(case: Case, made: Made, folder: Path, number: int = 1) -> Peak:
+    """Run one case. Raises RuntimeError if a record did not arrive, or nothing was frozen."""
     job, state, report_path = folder / "job.toml", folder / "state", folder / "report.json"
-    job.write_text(case.job.format(path=json.dumps(str(made.path))))
+    job.write_text(case.job(made))
     shutil.rmtree(state, ignore_errors=True)
     with DiscardingServer(delay_ms=case.delay_ms) as server:
         server.reset()
-        measured = run_measured(ingest_command(job, server.url, state, report_path))
+        command = ingest_command(job, server.url, state, report_path)
+        if case.piped:
+            command = command.with_stdin(made.path)
+        with server.frozen(case.frozen_s / 60, case.frozen_s):
+            measured = run_measured(command)
         received = server.received()
-    made.path.unlink()
     if received.records != made.records:
         raise RuntimeError(f"{case.label}: {received.records} of {made.records} records arrived")
+    if measured.wall_s < case.frozen_s:
+        raise RuntimeError(f"{case.label}: the load was over before the server froze")
     return Peak(
         case.label,
+        number,
         made.records,
         made.size_bytes,
         received.requests,
@@ -95,14 +152,32 @@ def measure(case: Case, folder: Path) -> Peak:
     )
 
 
-def row_of(peak: Peak) -> tuple[str, ...]:
+def row_of(case: Case, peaks: list[Peak]) -> Row:
     """A line of the table."""
+    ours = [peak for peak in peaks if peak.label == case.label]
+    first = {peak.round: peak for peak in peaks if peak.label == peaks[0].label}
+    beside = spread([p.peak_rss_bytes / first[p.round].peak_rss_bytes for p in ours])
+    formula = spread([p.peak_rss_bytes / case.formula_bytes(p.mean_body_bytes) for p in ours])
+    one = ours[0]
     return (
-        peak.label,
-        f"{peak.records:,}",
-        f"{peak.input_bytes / 1e6:,.0f}",
-        f"{peak.requests:,}",
-        f"{peak.mean_body_bytes / 1e6:.1f}",
-        f"{peak.wall_s:.1f}",
-        f"{peak.peak_rss_bytes / 1e6:.0f}",
+        case.label,
+        f"{one.records:,}",
+        f"{one.input_bytes / MEGA:,.0f}",
+        f"{one.requests:,}",
+        f"{one.mean_body_bytes / MEGA:.1f}",
+        f"{median(peak.wall_s for peak in ours):.1f}",
+        f"{median(peak.peak_rss_bytes for peak in ours) / MEGA:.0f}",
+        beside.shown,
+        formula.shown,
     )
+
+
+def chart_of(chosen: tuple[Case, ...], peaks: list[Peak]) -> Chart:
+    """A bar a case, beside what is promised for the default settings."""
+    bars = []
+    for case in chosen:
+        found = spread([p.peak_rss_bytes / MEGA for p in peaks if p.label == case.label])
+        promise = PROMISE_MB if case.in_flight == 8 else None
+        values = (found.median, found.least, found.greatest)
+        bars.append(Bar(case.label, *values, f"{found.median:.0f} MB", True, promise=promise))
+    return Chart("Peak memory of the client, MB", bars)

@@ -11,20 +11,24 @@ The promise: at least 0.6 of the records a second, at a size of at most 1.25 tim
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import gzip
-import json
 import time
 import tomllib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import anyio
 import anyio.to_thread
 
-from benchmarks.contenders import JOB
+from benchmarks.console import say, show
+from benchmarks.data import write_stocks
 from benchmarks.table import Spread, spread
+from benchmarks.tables import STOCK
 from ingest.build.running import SHAPERS
 from ingest.job import make_job
 from ingest.model import Batch, Block, Limits, Shaped
@@ -122,7 +126,7 @@ async def _seconds(
 
 
 async def _prepared(path: Path) -> tuple[list[Block], Shaper]:
-    document = tomllib.loads(JOB.format(path=json.dumps(str(path))))
+    document = tomllib.loads(STOCK.job(str(path)))
     job = make_job({"name": "stock", **document})
     source = FileSource(job.source, job.base, print)
     layouts = (await source.prepare()).layouts
@@ -140,3 +144,12 @@ async def _each(blocks: Sequence[Block]) -> AsyncIterator[Block]:
 
 def _gzip_bytes(buffers: Sequence[bytes]) -> int:
     return len(gzip.compress(b"".join(buffers), 6))
+
+
+def program(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Packing into gzip files beside packing in memory; prints ratio and size."""
+    say(f"making {options.rows:,} records")
+    made = write_stocks(folder / "stock.csv", options.rows, options.seed)
+    packed = asyncio.run(measure(made.path, folder / "spool", options.runs))
+    show(options, HEADER, rows_of(packed, made.records))
+    return {"records": made.records, **asdict(packed)}

@@ -27,6 +27,12 @@ def test_one_seed_gives_one_file() -> None:
     assert list(data.stock_rows(50, 7)) != list(data.stock_rows(50, 8))
 
 
+def test_no_price_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the draw would make one, its last digit is another; the price is 50 here."""
+    monkeypatch.setattr("random.Random.random", lambda _: 0.49)
+    assert next(data.stock_rows(1)).split(",")[1:3] == ["50.000001", "50.500000"]
+
+
 def test_whole_floats_change_the_volume_and_nothing_else() -> None:
     """Only the seventh field differs, by its `.0`."""
     plain = [row.split(",") for row in data.stock_rows(20)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +59,20 @@ def test_the_environment_is_added_to() -> None:
     """Variables of the command stand beside those that are there."""
     code = "import os; print(os.environ['WANTED'], 'PATH' in os.environ)"
     assert run_measured(python(code, WANTED="here")).stdout == b"here True\n"
+
+
+def test_a_file_may_be_piped_in(tmp_path: Path) -> None:
+    """Standard input is a pipe with its bytes, and ends."""
+    path = tmp_path / "input"
+    path.write_bytes(b"x" * 300_000)
+    code = "import sys, stat, os; print(stat.S_ISFIFO(os.fstat(0).st_mode), len(sys.stdin.read()))"
+    assert run_measured(python(code).with_stdin(path)).stdout == b"True 300000\n"
+    assert run_measured(python("pass").with_stdin(path)).stdout == b""
+
+
+def test_another_exit_code_may_mean_success() -> None:
+    """And then 0 does not."""
+    wanted = Command([sys.executable, "-c", "raise SystemExit(3)"], exit_code=3)
+    assert run_measured(wanted).stdout == b""
+    with pytest.raises(CommandFailedError, match="exit code 0"):
+        run_measured(Command([sys.executable, "-c", "pass"], exit_code=3))

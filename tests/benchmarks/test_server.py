@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
+from benchmarks.connection import BUFFER_BYTES
 from benchmarks.handle import DiscardingServer
 from benchmarks.measure import ROOT
 from benchmarks.rows_hash import RowsHash
-from benchmarks.server import BUFFER_BYTES
 from ingest.model import Column, Verdict
 from ingest.protocols import TableWish
 from ingest.targets.avalanchio import AvalanchioTarget, request_headers
@@ -87,6 +87,47 @@ def test_how_the_bytes_arrive_is_nothing(server: DiscardingServer) -> None:
     exchange(server, request(large) + one, answers=2)
     received = server.received()
     assert (received.requests, received.records) == (5, 2 + 4 + 3 + 2)
+
+
+def chunked(body: bytes, size: int) -> bytes:
+    """The same body in chunks, to where bare arrays go."""
+    parts = [body[i : i + size] for i in range(0, len(body), size)]
+    chunks = b"".join(b"%x;note\r\n%b\r\n" % (len(part), part) for part in parts)
+    return b"POST /rows HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%b0\r\n\r\n" % chunks
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_arrays_may_come_in_chunks(server: DiscardingServer, size: int) -> None:
+    """The rows are those of an envelope, however the chunks and the packets are cut."""
+    rows = [{"n": n, "text": ""} for n in range(30)]
+    exchange(server, request(orjson.dumps({"records": rows})), answers=1)
+    expected = server.received().rows_hash
+    server.reset()
+    sent = chunked(orjson.dumps(rows), size)
+    exchange(server, sent, answers=1)
+    assert (server.received().records, server.received().rows_hash) == (30, expected)
+    exchange(server, *(sent[i : i + 1] for i in range(len(sent))), answers=1)
+    exchange(server, sent + request(records(2)), answers=2)
+    assert (server.received().requests, server.received().records) == (4, 92)
+
+
+def test_a_chunk_may_be_larger_than_the_buffer(server: DiscardingServer) -> None:
+    """Chunks are received in parts like any body; braces are counted where nothing is kept."""
+    body = orjson.dumps([{"n": n, "text": "x" * BUFFER_BYTES} for n in range(3)])
+    exchange(server, chunked(body, len(body)), answers=1)
+    assert (server.received().records, server.received().size_bytes) == (3, len(body))
+    with DiscardingServer() as quick:
+        exchange(quick, chunked(body, BUFFER_BYTES + 1), answers=1)
+        assert (quick.received().records, quick.received().size_bytes) == (3, len(body))
+
+
+def test_a_frozen_server_goes_on_later(server: DiscardingServer) -> None:
+    """It answers nothing while it is frozen, and everything afterwards."""
+    started = time.monotonic()
+    with server.frozen(0.0, 0.3):
+        while time.monotonic() - started < 0.3:
+            exchange(server, request(records(1)), answers=1)
+    assert server.received().records >= 1
 
 
 def test_reset_forgets(server: DiscardingServer) -> None:

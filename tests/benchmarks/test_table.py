@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from benchmarks.table import (
+    BARE,
     HEADER,
     Sample,
     Spread,
     as_markdown,
     as_text,
+    chart_of,
+    inverse,
     ratios,
     rows_of,
     spread,
@@ -58,8 +61,27 @@ def test_a_summary_for_each_contender() -> None:
     assert theirs.work_ratio.median == 2.0
     assert theirs.records_per_s == 250_000
     assert theirs.cpu_s_per_million == 2.0
+    assert theirs.cpu_ratio == Spread(1.0, 1.0, 1.0)
+    assert theirs.rate == Spread(250_000, 250_000, 250_000)
     assert theirs.server_cpu_s_per_million == 0.5
     assert theirs.peak_rss_bytes == 150_000_000
+
+
+def test_less_processor_time_is_a_ratio_below_one() -> None:
+    """Ours to theirs, and the spread the right way round."""
+    assert inverse(Spread(2.0, 1.0, 4.0)) == Spread(0.5, 0.25, 1.0)
+
+
+def test_a_chart_has_two_bars_for_each_contender() -> None:
+    """The whole process, then the work alone; the bare socket is none."""
+    runs = [sample("us", 1, 2.0), sample("it", 1, 4.0, 20.0), sample(BARE, 1, 0.1)]
+    chart = chart_of(summarise(runs, "us"), "us", "title")
+    assert [(bar.label, bar.words, bar.ours, bar.light) for bar in chart.bars] == [
+        ("US", "0.50 M/s", True, False),
+        ("work alone", "1.00 M/s", True, True),
+        ("IT", "0.25 M/s, ingest 2.00×", False, False),
+        ("work alone", "0.050 M/s, ingest 20×", False, True),
+    ]
 
 
 def test_the_table_is_drawn_for_terminals_and_for_markdown() -> None:
