@@ -1,7 +1,8 @@
 """A job's target with its connections open: address, credential, limits, service.
 
-The credential is resolved outside the job and bound to the host it came with; a sandbox is started
-as a child of this process and ends with it.
+The credential is resolved outside the job and bound to the host it came with; while the run goes on
+it may be resolved afresh from there (`wire.login` says when). A sandbox is started as a child of
+this process and ends with it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ingest.build.options import RunOptions
@@ -17,8 +20,10 @@ from ingest.errors import SettingsError
 from ingest.events import Watcher
 from ingest.job import Job, LimitSettings
 from ingest.state import StateDir
-from ingest.targets.credentials import CredentialRequest, resolve
-from ingest.wire import Secret, Timeouts, Wire
+from ingest.targets.credentials import CredentialRequest, resolve, resolve_again
+from ingest.wire import HeaderValues, Login, Secret, Timeouts, TokenSource, Wire
+
+SOON_S = 3600.0  # a token that ends within so long is worth a word at the start
 
 
 @asynccontextmanager
@@ -32,15 +37,12 @@ async def connected(
     async with AsyncExitStack() as stack:
         if wanted == "sandbox":
             base_url, token = await stack.enter_async_context(_sandbox(state))
+            login = Login(service.headers(token))
         else:
-            base_url, token = _credential(job, options, service, watcher)
-        wire = Wire(
-            base_url,
-            service.headers(token),
-            timeouts_of(job.limits),
-            in_flight=job.limits.in_flight,
-        )
+            base_url, login = await _logged_in(job, options, service, watcher)
+        wire = Wire(base_url, login, timeouts_of(job.limits), in_flight=job.limits.in_flight)
         connection = service.connect(Wanted(job, wire, total_bytes, watcher))
+        connection = replace(connection, login=login)
         await stack.enter_async_context(connection.target.opened())
         yield connection
 
@@ -67,19 +69,28 @@ def _check_limits(limits: LimitSettings, service: Service) -> None:
             )
 
 
-def _credential(
+async def _logged_in(
     job: Job, options: RunOptions, service: Service, watcher: Watcher
-) -> tuple[str, Secret]:
-    home = os.environ.get("HOME")
+) -> tuple[str, Login]:
+    """The base URL, and the headers for it. Raises SettingsError where there is no credential."""
+    warn = partial(watcher.note, level="warning")
+    environ, home = dict(os.environ), os.environ.get("HOME")
     request = CredentialRequest(
         job_base_url=job.target.base_url,
         cli_base_url=options.base_url,
         profile=options.profile or job.target.profile,
     )
-    found = resolve(request, os.environ, Path(home) if home else None, service.credentials)
-    for note in found.notes:
-        watcher.note(note, level="warning")
-    return found.base_url, found.token
+    asked = (request, environ, Path(home) if home else None, service.credentials)
+    known = await resolve(*asked)
+
+    async def again() -> HeaderValues:
+        return service.headers((await resolve_again(known, *asked)).token)
+
+    source = TokenSource(known.origin, again if known.renewable else None)
+    login = Login(service.headers(known.token), source, note=warn)
+    for note in filter(None, (*known.notes, login.outlook(SOON_S))):
+        warn(note)
+    return known.base_url, login
 
 
 @asynccontextmanager

@@ -1,7 +1,9 @@
-"""How a run is brought to its end from outside: signals, the grace, `--max-duration`.
+"""How a run is brought to its end from outside: signals, the grace, `--max-duration`, the token.
 
 The first SIGINT, SIGTERM or SIGHUP drains the run, the second stops it, and so does the end of the
-grace. A limit of time drains it as an interrupt would.
+grace. A limit of time drains it as an interrupt would. The end of the token drains it while it is
+still good, with an error (exit 7) and without a grace: to drop what is in flight would leave it
+ambiguous, and its own limits of time end it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Protocol
 import anyio
 import anyio.abc
 
+from ingest.errors import IngestError
 from ingest.events import Watcher
 from ingest.protocols import Clock
 
@@ -27,12 +30,20 @@ class Endable(Protocol):
         """True once it drains or stops."""
         ...
 
-    def drain(self) -> None:
-        """Start nothing new."""
+    def drain(self, error: IngestError | None = None) -> None:
+        """Start nothing new; `error` is why, if it is trouble."""
         ...
 
     def stop(self) -> None:
         """Drop what is in flight."""
+        ...
+
+
+class Watched(Protocol):
+    """What may come to its end before the run does: a login."""
+
+    async def watch(self, expiring: Callable[[IngestError], None]) -> None:
+        """Tell when that is near. Runs until cancelled, or until it has told."""
         ...
 
 
@@ -53,6 +64,7 @@ class Ending:
         self._clock = clock
         self._grace_s = grace_s
         self._also = also
+        self._loading = anyio.CancelScope()
         self.interrupted: int | None = None
 
     async def heed_signals(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
@@ -76,6 +88,20 @@ class Ending:
         if not self._engine.ending:
             self._drain(130, "the time given by --max-duration is over")
             await self._stop_after_grace()
+
+    async def heed_token(self, login: Watched) -> None:
+        """Drain before the token ends, unless everything is loaded by then."""
+        with self._loading:
+            await login.watch(self._expiring)
+
+    def loaded(self) -> None:
+        """The load has ended: the token's end is no reason any more to end it."""
+        self._loading.cancel()
+
+    def _expiring(self, error: IngestError) -> None:
+        if not self._engine.ending:
+            self._watcher.note(f"{error.message}; finishing what is in flight", level="warning")
+            self._engine.drain(error)
 
     def _drain(self, code: int, why: str) -> None:
         self.interrupted = code

@@ -1,6 +1,7 @@
 """Which token goes to which host. The one place that decides it, for every service.
 
-What differs from service to service are names, and they stand in `schemes`. The rules are the same.
+What differs from service to service are names, and they stand in `schemes`. The rules are the same;
+`lookup` carries them out.
 
 Order: the environment's token and URL win over the file (its default section, or the profile that
 is named; `[DEFAULT]` gives a profile what it does not say itself). The base URL that is used: the
@@ -17,21 +18,30 @@ not direct a token to a host of its choice:
 A variable (hosts, or host:port, parted by commas) allows more, outside the job. The binding is
 checked before a `token_command` is run (see there).
 
+A token that says itself that it has ended (`wire.expires_at`) is none. While a run goes on a token
+may be asked for afresh (`resolve_again`): by the same rules and from the same profile, whatever
+became the active one meanwhile, and for the same base URL or not at all. A token from the
+environment has no other, because nobody can change a variable of a process that runs.
+
 No message here ever holds a token or a part of one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import anyio.to_thread
+
 from ingest.errors import SettingsError
-from ingest.targets.inifile import DEFAULT, IniFile, read_ini
+from ingest.targets.lookup import COMMAND_KEY, CredentialRequest, look_up
 from ingest.targets.schemes import AITO, AVALANCHIO, CredentialScheme
 from ingest.targets.token_command import run_token_command
-from ingest.wire import Address, Secret, parse_base_url
+from ingest.wire import Secret, expires_at, shown_moment
 
 __all__ = [
     "AITO",
@@ -41,71 +51,79 @@ __all__ = [
     "CredentialScheme",
     "clean_token",
     "resolve",
+    "resolve_again",
 ]
-_COMMAND_KEY = "token_command"
 _BEARER = re.compile(r"bearer\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class CredentialRequest:
-    """What the job and the command line say. The environment and the file say the rest."""
-
-    job_base_url: str | None = None
-    cli_base_url: str | None = None
-    profile: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Credential:
-    """A token and the base URL it may go to. `origin` and `notes` are for people."""
+    """A token and the base URL it may go to. `origin` and `notes` are for people.
+
+    `renewable`: another one may come from where it came, which was that `profile` of the file.
+    """
 
     base_url: str
     token: Secret
     origin: str
     notes: tuple[str, ...] = ()
+    profile: str | None = None
+    renewable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Section:
-    """One section of the file, after inheritance."""
+async def resolve(
+    request: CredentialRequest,
+    environ: Mapping[str, str],
+    home: Path | None,
+    scheme: CredentialScheme = AVALANCHIO,
+    wall: Callable[[], float] = time.time,
+) -> Credential:
+    """The credential for a run. Raises SettingsError that says what is missing or forbidden.
 
-    shown: str = "the ini file"
-    base_url: Address | None = None
-    token: str | None = None
-    token_command: str | None = None
+    `wall` is the wall clock, for a token that says when it ends.
+    """
+    # In a thread that is left behind if it must be: a home may lie on a network.
+    look = partial(look_up, request, environ, home, scheme)
+    found = await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
+    text = found.token
+    if text is None and found.section.token_command:
+        place = f"{found.section.shown} {COMMAND_KEY}"
+        text = await run_token_command(found.section.token_command, found.file, place)
+    token = clean_token(text or "", found.origin, scheme)
+    _check_end(token, found.origin, wall())
+    renewable = found.origin != scheme.token_variable
+    return Credential(
+        found.target.url, Secret(token), found.origin, found.notes, found.profile, renewable
+    )
 
 
-def resolve(
+async def resolve_again(
+    known: Credential,
     request: CredentialRequest,
     environ: Mapping[str, str],
     home: Path | None,
     scheme: CredentialScheme = AVALANCHIO,
 ) -> Credential:
-    """The credential for a run. Raises SettingsError that says what is missing or forbidden."""
-    notes: list[str] = []
-    token, env_url = _set(environ, scheme.token_variable), _env_address(scheme, environ, notes)
-    file, section = IniFile(), _Section()
-    if token and env_url:  # they say it all: the file need not even be readable
-        if request.profile:
-            names = f"{scheme.token_variable} and {scheme.url_variables[0]}"
-            notes.append(f"{names} win over the profile {request.profile}")
-    else:
-        file = read_ini(scheme.place(scheme.file, environ, home))
-        section = _section(scheme, file, _profile(scheme, request, environ, home))
-        if file.readable_by_others:
-            notes.append(f"{file.path} can be read by others: chmod 600 it")
-    target = _target(scheme, request, env_url or section.base_url)
-    origin = scheme.token_variable if token else section.shown
-    bound = (env_url or section.base_url) if token else (section.base_url or env_url)
-    if not token and not section.token and not section.token_command:
-        raise SettingsError(f"no token for {target.shown}", scheme.ways)
-    if not _is_allowed(target, _set(environ, scheme.allow_variable) or ""):
-        _check_binding(scheme, request, target, bound, origin)
-    if token is None and section.token_command:
-        place = f"{section.shown} {_COMMAND_KEY}"
-        token = run_token_command(section.token_command, file, place)
-    secret = Secret(clean_token(token or section.token or "", origin, scheme))
-    return Credential(target.url, secret, origin, tuple(notes))
+    """The credential afresh from where `known` came; perhaps the same. Raises SettingsError as
+    above, and where it is meant for another base URL now."""
+    if known.profile is None:  # what the service's own tool made active since is another one
+        scheme = replace(scheme, active_file=None)
+    found = await resolve(replace(request, profile=known.profile), environ, home, scheme)
+    if found.base_url != known.base_url:
+        raise SettingsError(
+            f"{found.origin}: names {found.base_url} now, and the run goes to {known.base_url}"
+        )
+    return found
+
+
+def _check_end(token: str, where: str, wall_s: float) -> None:
+    """Refuse a token that has ended by its own words."""
+    end = expires_at(token)
+    if end is not None and end <= wall_s:
+        raise SettingsError(
+            f"{where}: the token expired at {shown_moment(end)}, and it is {shown_moment(wall_s)}",
+            "put a new one in its place; if this machine's clock is wrong, set that",
+        )
 
 
 def clean_token(text: str, where: str, scheme: CredentialScheme = AVALANCHIO) -> str:
@@ -129,111 +147,3 @@ def clean_token(text: str, where: str, scheme: CredentialScheme = AVALANCHIO) ->
             "copy it again, whole and on one line",
         )
     return token
-
-
-def _set(environ: Mapping[str, str], name: str) -> str | None:
-    """The variable; one that is empty counts as not set."""
-    return environ.get(name, "").strip() or None
-
-
-def _env_address(
-    scheme: CredentialScheme, environ: Mapping[str, str], notes: list[str]
-) -> Address | None:
-    """The first URL that the environment gives; the others are noted where they differ."""
-    found = {name: text for name in scheme.url_variables if (text := _set(environ, name))}
-    if not found:
-        return None
-    name, text = next(iter(found.items()))
-    losers = [other for other in found if found[other].rstrip("/") != text.rstrip("/")]
-    if losers:
-        notes.append(f"{name} wins over {', '.join(losers)}, which differs")
-    return parse_base_url(text, name)
-
-
-def _profile(
-    scheme: CredentialScheme,
-    request: CredentialRequest,
-    environ: Mapping[str, str],
-    home: Path | None,
-) -> str | None:
-    """The profile that the user named, here or to the service's own tool."""
-    named = request.profile or _set(environ, scheme.profile_variable)
-    if named or scheme.active_file is None:
-        return named
-    kept = read_ini(scheme.place(scheme.active_file, environ, home))
-    return kept.sections.get(scheme.active_section, {}).get("active_profile") or None
-
-
-def _target(scheme: CredentialScheme, request: CredentialRequest, known: Address | None) -> Address:
-    if request.cli_base_url:
-        return parse_base_url(request.cli_base_url, "--base-url")
-    if request.job_base_url:
-        return parse_base_url(request.job_base_url, "target.base_url")
-    if known is None:
-        raise SettingsError("no base URL: which service is to be asked?", scheme.ways)
-    return known
-
-
-def _is_allowed(target: Address, allowed: str) -> bool:
-    names = {name.strip().lower() for name in allowed.split(",")}
-    return bool({target.host, f"{target.host}:{target.port}", target.shown} & names)
-
-
-def _check_binding(
-    scheme: CredentialScheme,
-    request: CredentialRequest,
-    target: Address,
-    bound: Address | None,
-    origin: str,
-) -> None:
-    """Refuse a token for a host it did not come with."""
-    if bound is None and (request.cli_base_url or not request.job_base_url):
-        return
-    if bound is not None and bound.origin == target.origin:
-        return
-    where = "--base-url" if request.cli_base_url else "the job"
-    belongs = f"belongs to {bound.shown}" if bound else "came without a base URL"
-    if bound is not None and bound.shown == target.shown:
-        belongs = f"belongs to {bound.scheme}://{bound.shown}, another scheme"
-    raise SettingsError(
-        f"{where} names {target.shown}, but the token from {origin} {belongs}",
-        f"if it is meant to go there: export {scheme.allow_variable}={target.host},"
-        f" or set {scheme.url_variables[0]}",
-    )
-
-
-def _section(scheme: CredentialScheme, file: IniFile, profile: str | None) -> _Section:
-    """The profile's own keys over `[DEFAULT]`'s; the token only where the hosts agree."""
-    if profile is not None and profile not in file.sections:
-        known = f"there are {', '.join(file.profiles)}" if file.sections else "there is no profile"
-        place = file.path or scheme.file_shown
-        raise SettingsError(f"{place}: no profile {profile!r}; {known}", scheme.ways)
-    name = profile or scheme.default_profile
-    shown = f"{file.path} [{name}]"
-    own, default = file.sections.get(name, {}), file.sections.get(DEFAULT, {})
-    inherited = _ini_address(scheme, default, shown)
-    base_url = _ini_address(scheme, own, shown) or inherited
-    token_keys = (scheme.token_key, _COMMAND_KEY)
-    keys = own if any(own.get(key) for key in token_keys) else default
-    if keys is default and any(default.get(key) for key in token_keys):
-        _check_inheritance(shown, base_url, inherited, scheme.token_key)
-    if all(keys.get(key) for key in token_keys):
-        raise SettingsError(f"{shown}: {' and '.join(token_keys)} exclude each other")
-    return _Section(shown, base_url, keys.get(scheme.token_key), keys.get(_COMMAND_KEY))
-
-
-def _check_inheritance(
-    shown: str, own: Address | None, inherited: Address | None, token_key: str
-) -> None:
-    if own is not None and inherited is not None and own.origin != inherited.origin:
-        raise SettingsError(
-            f"{shown}: names {own.shown}, but [{DEFAULT}]'s token belongs to {inherited.shown}",
-            f"write the profile's own {token_key} (or {_COMMAND_KEY}) to it",
-        )
-
-
-def _ini_address(
-    scheme: CredentialScheme, section: Mapping[str, str], shown: str
-) -> Address | None:
-    text = section.get(scheme.url_key, "").strip()
-    return parse_base_url(text, f"{shown} {scheme.url_key}") if text else None

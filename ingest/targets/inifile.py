@@ -22,10 +22,11 @@ FILE_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class IniFile:
-    """What stands in the file. `readable_by_others`, `writable_by_others`: group or world."""
+    """What stands in the file, which does not print: a token is among it. `readable_by_others`,
+    `writable_by_others`: group or world."""
 
     path: Path | None = None
-    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     readable_by_others: bool = False
     writable_by_others: bool = False
 

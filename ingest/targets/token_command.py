@@ -3,6 +3,9 @@
 It is an argument list (a JSON array, or words as a shell would split them), run without a shell,
 for at most `COMMAND_S` seconds, and only from a file that nobody else can write: else it would be
 their command. What it prints is the token; it stands in no message, its complaints do.
+
+It may be run in the middle of a load, when a token has come to its end: so nothing else stands
+still meanwhile, and when the run is stopped it is killed.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 
+import anyio
 import orjson
 
 from ingest.errors import SettingsError
@@ -20,7 +24,7 @@ COMMAND_S = 30.0
 _LIST = 'write it like ["pass", "show", "loader-token"]'
 
 
-def run_token_command(text: str, file: IniFile, place: str) -> str:
+async def run_token_command(text: str, file: IniFile, place: str) -> str:
     """What the command prints. `place` names it in the SettingsError for whatever goes wrong."""
     if file.writable_by_others:
         raise SettingsError(
@@ -28,10 +32,9 @@ def run_token_command(text: str, file: IniFile, place: str) -> str:
         )
     arguments = _arguments(text, place)
     try:
-        done = subprocess.run(  # noqa: S603 - the user's own command from a file only they write
-            arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_S, check=False
-        )
-    except subprocess.TimeoutExpired:
+        with anyio.fail_after(COMMAND_S):
+            done = await anyio.run_process(arguments, stdin=subprocess.DEVNULL, check=False)
+    except TimeoutError:
         raise SettingsError(f"{place}: took longer than {COMMAND_S:g} s") from None
     except (OSError, ValueError) as exc:
         raise SettingsError(f"{place}: {arguments[0]!r} can't be run: {exc}") from None

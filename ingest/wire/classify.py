@@ -8,7 +8,7 @@ JSON body whose end it never got), and whether the answer came whole.
 
 Sources: the services' pages for 401, 403, 404, 409 `write.contention`, 413, 429 and `Quota
 Exceeded`; RFC 9110 for the rest. *Guess*, and only here: in which keys a 2xx answer would list
-errors per record (`itemised_errors`); and that a 2xx answer with an HTML page is a login page or a
+errors per record (`itemised_errors`); that a 2xx answer with an HTML page is a login page or a
 proxy's, so that the service never saw the records.
 """
 
@@ -33,6 +33,7 @@ from ingest.errors import (
     Trouble,
     Unauthorized,
 )
+from ingest.wire.error_body import error_message, named_record
 from ingest.wire.redact import Secret, safe_words, without_query
 from ingest.wire.timing import parse_retry_after
 
@@ -53,6 +54,7 @@ _BY_WORDS: tuple[tuple[int, bytes, type[Trouble]], ...] = (
     (429, b"quota exceeded", QuotaExceeded),
     (500, b"request too large", TooLarge),
 )
+_NAMING = (400, 422)
 _ERROR_KEYS = ("errors", "error", "failures", "failed", "rejected")
 _RESULT_KEYS = ("results", "items")
 _TITLE = re.compile(r"<title[^>]*>([^<]{0,200})", re.IGNORECASE)
@@ -130,7 +132,9 @@ def classify(
     if kind is Ambiguous and not reply.handed_over:
         kind = Retryable
     pause_s = parse_retry_after(reply.headers.get("retry-after"), wall_s)
-    return kind(safe_words(words, secrets), status=reply.status, retry_after_s=pause_s)
+    record = named_record(reply.body) if records and reply.status in _NAMING else None
+    words = safe_words(words, secrets)
+    return kind(words, status=reply.status, retry_after_s=pause_s, record=record)
 
 
 def classify_failure(failure: Failure) -> Trouble:
@@ -228,28 +232,6 @@ def _refusal_words(reply: Reply) -> str:
         return f"{_named(reply)} with an HTML page{_page(reply.body)}"
     said = error_message(reply.body) or reply.body
     return safe_words(said) or f"{_named(reply)} without a word"
-
-
-def error_message(body: bytes) -> str:
-    """The sentence in a JSON error body of a known shape; empty: show the body as it is.
-
-    Known are `{"message", ...}` (aito v1, and many others), `{"kind": "error", "data": {"message",
-    ...}}` (aito v2) and `{"error": {"message", ...}}` (the sandbox). What stands beside the message
-    must be plain values, a status or a code: lists and objects are details that a person needs.
-    """
-    try:
-        whole = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return ""
-    if not isinstance(whole, dict):
-        return ""
-    inner = whole.get("data" if whole.get("kind") == "error" else "error")
-    said = inner if isinstance(inner, dict) else whole
-    details = (v for v in (*whole.values(), *said.values()) if v is not said)
-    if any(isinstance(value, dict | list) for value in details):
-        return ""
-    message = said.get("message")
-    return message.strip() if isinstance(message, str) else ""
 
 
 def _named(reply: Reply) -> str:

@@ -7,6 +7,10 @@ success and raises a `Trouble` of the right kind else; `once` does the same for 
 `call` is for small requests that may be repeated: it retries by itself and raises an `IngestError`
 that says what to do.
 
+A token that is refused is another matter than a batch: see `login`. In short, if another one comes
+from where it came, the refused request is `Retryable`. At the start, when the service has taken
+nothing yet, a wrong token or one without the rights is a SettingsError, later a StoppedByService.
+
 What is raised is raised outside the handlers of the HTTP library's exceptions (see `exchange`), so
 no traceback of ours leads to a header.
 """
@@ -24,23 +28,21 @@ import orjson
 
 from ingest.errors import (
     Ambiguous,
-    IngestError,
-    QuotaExceeded,
     Retryable,
     SettingsError,
-    StoppedByService,
-    TargetError,
     Trouble,
     Unauthorized,
 )
 from ingest.model import Batch
 from ingest.wire.address import parse_base_url
 from ingest.wire.body import BatchBody
+from ingest.wire.call_error import as_error, refused
 from ingest.wire.classify import Failure, Reply, classify, classify_failure
 from ingest.wire.exchange import exchange, make_client
+from ingest.wire.login import HeaderValues, Login
 from ingest.wire.presigned import PutRules
-from ingest.wire.redact import Secret
 from ingest.wire.timing import Senses, Timeouts
+from ingest.wire.tokens import blame
 
 BACKOFF_BASE_S = 0.5
 BACKOFF_CAP_S = 10.0
@@ -55,51 +57,43 @@ class Answer:
     latency_s: float
 
 
-class CallError(TargetError):
-    """The service refused a small call for good; `status` is its HTTP status."""
-
-    def __init__(self, message: str, hint: str = "", *, status: int | None = None) -> None:
-        super().__init__(message, hint)
-        self.status = status
-
-
 class Wire:
     """HTTP to one base URL. Use as an async context manager; safe for many tasks at once."""
 
     def __init__(
         self,
         base_url: str,
-        headers: Mapping[str, str | Secret] | None = None,
+        headers: HeaderValues | Login | None = None,
         timeouts: Timeouts | None = None,
         *,
         in_flight: int = 8,
         ca_file: str | None = None,
         senses: Senses | None = None,
     ) -> None:
-        """`headers` go with every request; those that are `Secret` are never shown.
+        """`headers` go with every request; those that are `Secret` are never shown. A `Login` can
+        renew them.
 
         `in_flight` requests at once get a connection each. Raises SettingsError for a base URL that
         is none, and for a secret that would go over plain http to another machine.
         """
         self.address = parse_base_url(base_url)
-        self._headers = dict(headers or {})
-        self._secrets = tuple(v for v in self._headers.values() if isinstance(v, Secret))
         self._timeouts = timeouts or Timeouts()
         self._in_flight = in_flight
         self._ca_file = ca_file
         self._senses = senses or Senses()
         self._client: httpx.AsyncClient | None = None
-        if self._secrets and self.address.scheme == "http" and not self.address.is_loopback:
+        self._has_sent = False
+        self._login = (
+            headers if isinstance(headers, Login) else Login(headers or {}, senses=self._senses)
+        )
+        if self._login.secrets and self.address.scheme == "http" and not self.address.is_loopback:
             raise SettingsError(
                 f"{self.address.shown}: a token goes over plain http to this machine only",
                 "use https:// in the base URL",
             )
 
     async def __aenter__(self) -> Self:
-        revealed = {n: v.reveal() if isinstance(v, Secret) else v for n, v in self._headers.items()}
-        self._client = make_client(
-            self.address, revealed, self._timeouts, self._in_flight, self._ca_file
-        )
+        self._client = make_client(self.address, self._timeouts, self._in_flight, self._ca_file)
         return self
 
     async def __aexit__(
@@ -116,13 +110,20 @@ class Wire:
         self, path: str, batch: Batch, *, content_type: str = "application/json"
     ) -> Answer:
         """One attempt to send the batch's bytes to `path`. Raises `Trouble` but on sure success."""
+        used = await self._login.ready()
         body = BatchBody(batch)
-        headers = {"Content-Type": content_type, "Content-Length": str(batch.size_bytes)}
+        headers = {
+            **self._login.revealed(),
+            "Content-Type": content_type,
+            "Content-Length": str(batch.size_bytes),
+        }
         request = self._opened.build_request("POST", self.address.url + path, headers=headers)
         request.stream = body
         started = self._senses.clock.monotonic()
         end = await exchange(self._opened, request, self._timeouts.total_s, body)
-        if trouble := self._trouble(end, records=True):
+        trouble = self._trouble(end, records=True)
+        self._has_sent |= trouble is None or isinstance(trouble, Ambiguous)
+        if trouble := await self._login.considered(end, trouble, used):
             raise trouble
         return Answer(*_said(end), self._senses.clock.monotonic() - started)
 
@@ -138,7 +139,8 @@ class Wire:
         """A small request; returns the JSON of its answer, None where it said nothing.
 
         Retries within `Timeouts.calls_s` what was surely not applied and, where `repeatable`, what
-        perhaps was. Raises StoppedByService (token, quota, outage) or CallError (anything else).
+        perhaps was. Raises SettingsError (a wrong token), StoppedByService (a token that worked,
+        quota, outage) or CallError (anything else).
         """
         content = None if json is None else orjson.dumps(json)
         kinds = (Retryable, Ambiguous) if repeatable else (Retryable,)
@@ -146,16 +148,25 @@ class Wire:
         deadline = clock.monotonic() + self._timeouts.calls_s
         attempts = 0
         while True:
+            used = await self._login.ready()
             request = self._small_request(method, path, content, params)
             end = await exchange(self._opened, request, self._timeouts.total_s)
-            trouble = self._trouble(end, records=False)
+            cause = self._trouble(end, records=False)
+            trouble = await self._login.considered(end, cause, used)
             if trouble is None:
                 return _said(end)[1]
+            if isinstance(cause, Unauthorized) and isinstance(trouble, Retryable):
+                continue  # with another token; how long that took is no fault of the service
             wait_s = self._wait_s(trouble, attempts)
             hopeless = isinstance(end, Failure) and end.hopeless
             late = clock.monotonic() + wait_s > deadline
             if hopeless or late or not isinstance(trouble, kinds):
-                raise self._as_error(trouble, f"{method} {path}", hopeless=hopeless)
+                what = f"{self.address.shown}: {method} {path}"
+                if isinstance(trouble, Unauthorized):
+                    found = blame(cause or trouble)
+                    worked, has_sent = self._login.worked, self._has_sent
+                    raise refused(trouble, found, what, worked=worked, has_sent=has_sent)
+                raise as_error(trouble, what, hopeless=hopeless)
             attempts += 1
             await clock.sleep(wait_s)
 
@@ -164,9 +175,12 @@ class Wire:
 
         Raises `Trouble`: `Ambiguous` whenever the service may have done what was asked.
         """
+        used = await self._login.ready()
         request = self._small_request(method, path, None, None)
         end = await exchange(self._opened, request, self._timeouts.total_s)
-        if trouble := self._trouble(end, records=False):
+        trouble = self._trouble(end, records=False)
+        self._has_sent |= method == "POST" and (trouble is None or isinstance(trouble, Ambiguous))
+        if trouble := await self._login.considered(end, trouble, used):
             raise trouble
         return _said(end)[1]
 
@@ -185,7 +199,9 @@ class Wire:
     def _small_request(
         self, method: str, path: str, content: bytes | None, params: Mapping[str, str] | None
     ) -> httpx.Request:
-        headers = {} if content is None else {"Content-Type": "application/json"}
+        headers = self._login.revealed()
+        if content is not None:
+            headers["Content-Type"] = "application/json"
         url = self.address.url + path
         return self._opened.build_request(
             method, url, content=content, headers=headers, params=params
@@ -194,33 +210,15 @@ class Wire:
     def _trouble(self, end: Reply | Failure, *, records: bool) -> Trouble | None:
         if isinstance(end, Failure):
             return classify_failure(end)
-        return classify(end, self._senses.wall(), self._secrets, records=records)
+        return classify(end, self._senses.wall(), self._login.secrets, records=records)
 
     def _wait_s(self, trouble: Trouble, attempts: int) -> float:
         """Exponential backoff with full jitter, and never less than the service asked for."""
         ceiling = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2.0 ** min(attempts, 16))
         return max(trouble.retry_after_s or 0.0, self._senses.random() * ceiling)
 
-    def _as_error(self, trouble: Trouble, what: str, *, hopeless: bool) -> IngestError:
-        place = f"{self.address.shown}: {what}"
-        if hopeless:
-            return CallError(f"{place}: {trouble.message}", HINT_CERTIFICATE)
-        for kind, hint in STOPPED:
-            if isinstance(trouble, kind):
-                return StoppedByService(f"{place}: {trouble.message}", hint)
-        return CallError(f"{place}: {trouble.message}", status=trouble.status)
-
 
 def _said(end: Reply | Failure) -> tuple[int, Any]:
     """Status and JSON of an answer that was classified as a success."""
     assert isinstance(end, Reply)
     return end.status, orjson.loads(end.body) if end.body and end.is_json else None
-
-
-HINT_CERTIFICATE = "TLS is always verified: name the authority with ca_file, or mend the host name"
-STOPPED: tuple[tuple[type[Trouble], str], ...] = (
-    (Unauthorized, "the token is missing, wrong or expired: make a new one and run again"),
-    (QuotaExceeded, "the quota is used up: run again when the service grants more"),
-    (Retryable, "the service could not be reached or is too busy: run again later"),
-    (Ambiguous, "the service gives no proper answers: run again later"),
-)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import anyio
@@ -51,16 +51,13 @@ for _name in ("httpx", "httpcore"):
 
 
 def make_client(
-    address: Address,
-    headers: Mapping[str, str],
-    timeouts: Timeouts,
-    in_flight: int,
-    ca_file: str | None,
+    address: Address, timeouts: Timeouts, in_flight: int, ca_file: str | None
 ) -> httpx.AsyncClient:
-    """A client for one service. Raises SettingsError if `ca_file` can't be used."""
+    """A client for one service, which knows no token: that goes with each request. Raises
+    SettingsError if `ca_file` can't be used."""
     connections = in_flight + 2  # a count or a settling question beside the writers
     return httpx.AsyncClient(
-        headers={**DEFAULT_HEADERS, **headers},
+        headers=DEFAULT_HEADERS,
         verify=_tls(address, ca_file),
         follow_redirects=False,
         trust_env=not address.is_loopback,

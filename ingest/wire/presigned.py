@@ -14,6 +14,11 @@ The address comes from a service's answer, so it is a stranger's word. Promises:
 - The signature is never shown. The URL lives in a `SignedUrl`, which prints without its query; the
   query and its values are blotted out of whatever the store says.
 - The file is read in pieces off the loop and never chunked: S3 answers chunks with 501.
+- Nothing is begun with an address that ends within `LEAST_LEFT_S`: S3 looks at the end when a
+  request comes, and may take gigabytes before it says no. What is left is reckoned once, when the
+  PUT is asked for, and then counted on the monotonic clock, through resolving and connecting. An
+  address that seems to have ended before that is tried all the same: nobody gives such a one out,
+  so it is this machine's clock that is wrong, and the store decides.
 
 A proxy from the environment is honoured as for the API. It resolves the name itself then, and what
 it may reach is its own matter; here a literal address is judged all the same, and so are a name's
@@ -22,6 +27,7 @@ addresses where this machine can resolve it. This machine itself is never reache
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import ssl
@@ -45,6 +51,7 @@ from ingest.wire.timing import Senses, Timeouts
 
 # The slowest upload that is still waited for; a signed address seldom lives longer.
 SLOWEST_BYTES_PER_S = 128 * 1024
+LEAST_LEFT_S = 5.0
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -80,11 +87,14 @@ async def put_file(
     Raises TargetError, with no connection made, for an address where nothing may be sent, and for
     a file that can't be read or is not `size_bytes` long.
     """
+    latest_s = _latest_s(url, rules.senses)
     routes = await _routes(url, rules)
     if isinstance(routes, PutResult):
         return routes
     async with await _opened(path, size_bytes) as file:
         for route in routes:
+            if rules.senses.clock.monotonic() >= latest_s:
+                return PutResult(PutEnd.EXPIRED, "the address ends too soon to begin with it")
             await file.seek(0)
             body = FileBody(file, size_bytes, on_progress)
             end = await _attempt(url, route, body, rules)
@@ -153,6 +163,15 @@ async def _routes(url: SignedUrl, rules: PutRules) -> list[_Route] | PutResult:
     _check(url, addresses, rules)
     here = any(map(is_loopback, addresses))
     return [_Route(None, proxy)] if proxy and not here else [_Route(one) for one in addresses]
+
+
+def _latest_s(url: SignedUrl, senses: Senses) -> float:
+    """When a PUT may begin at the latest, on the monotonic clock; infinity where that is not
+    known."""
+    left_s = math.inf if url.expires_at is None else url.expires_at - senses.wall()
+    if left_s <= 0:
+        return math.inf
+    return senses.clock.monotonic() + left_s - LEAST_LEFT_S
 
 
 def _check(url: SignedUrl, addresses: Sequence[IpAddress], rules: PutRules) -> None:

@@ -21,12 +21,12 @@ import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from ingest.wire.classify import Failure, FailureKind, Reply
 from ingest.wire.redact import Secret, safe_words, without_query
-from ingest.wire.timing import parse_retry_after
+from ingest.wire.timing import parse_retry_after, shown_moment
 
 _CODE = re.compile(r"<Code>([^<]{1,200})</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,2000})</Message>")
@@ -114,9 +114,9 @@ def date_of(reply: Reply) -> float | None:
 
 def clocks(expires_at: float | None, date_s: float | None, wall_s: float) -> str:
     """The three times that an expiry depends on, for people who compare clocks."""
-    until = "at an unknown time" if expires_at is None else f"at {_shown(expires_at)}"
-    theirs = "does not say its time" if date_s is None else f"says it is {_shown(date_s)}"
-    return f"the address expires {until}, the store {theirs}, this machine {_shown(wall_s)}"
+    until = "at an unknown time" if expires_at is None else f"at {shown_moment(expires_at)}"
+    theirs = "does not say its time" if date_s is None else f"says it is {shown_moment(date_s)}"
+    return f"the address expires {until}, the store {theirs}, this machine {shown_moment(wall_s)}"
 
 
 def _broken(failure: Failure) -> PutResult:
@@ -159,13 +159,6 @@ def _hint(status: int, code: str, signed_headers: frozenset[str]) -> str:
     return (
         _HINTS.get(status) or _HINTS.get(status // 100) or "the store refuses it: tell the service"
     )
-
-
-def _shown(moment_s: float) -> str:
-    try:
-        return datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return "no time at all"
 
 
 _DEFECT = "a PUT of ours has a length and is never chunked: this is a defect, please report it"

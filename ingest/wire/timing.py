@@ -1,4 +1,4 @@
-"""Time on the wire: the limits of one request, the senses handed in, and Retry-After.
+"""Time on the wire: the limits of one request, the senses handed in, Retry-After, moments shown.
 
 Retry-After (RFC 9110, 10.2.3) is a number of seconds or an HTTP date. A date needs the wall clock,
 which is handed in; a date in the past means "now". What can't be read is as if it were not there.
@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import anyio
@@ -69,3 +69,11 @@ def parse_retry_after(value: str | None, wall_s: float) -> float | None:
         return max(0.0, moment.timestamp() - wall_s)
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
+
+
+def shown_moment(moment_s: float) -> str:
+    """A moment (Unix seconds) for people, in UTC."""
+    try:
+        return datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return "no time at all"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import anyio
 import orjson
 import pytest
 
@@ -18,7 +20,10 @@ from ingest.targets.credentials import (
     CredentialScheme,
     clean_token,
     resolve,
+    resolve_again,
 )
+from ingest.wire import shown_moment
+from tests.jwt import jwt
 
 TOKEN = "tok-0123456789"
 HOST = "https://apps.example.com"
@@ -54,9 +59,19 @@ class User:
         }
         named = {names.get(key, key): value for key, value in (environ or {}).items()}
         home = None if homeless else self.home
-        credential = resolve(CredentialRequest(**request), named, home, self.scheme)
+        asked = partial(resolve, CredentialRequest(**request), named, home, self.scheme)
+        credential = anyio.run(asked)
         assert TOKEN not in repr(credential)
         return credential
+
+    def again(self, known: Credential, *, environ=None, **request) -> Credential:
+        """The same, asked for afresh."""
+        asked = CredentialRequest(**request)
+        found = anyio.run(
+            partial(resolve_again, known, asked, environ or {}, self.home, self.scheme)
+        )
+        assert found.token.reveal() not in repr(found)
+        return found
 
     def refusal(self, *, homeless: bool = False, environ=None, **request) -> str:
         """The words of the refusal, which never hold the token and always a way on."""
@@ -291,6 +306,100 @@ def test_a_token_and_a_command_exclude_each_other(user):
     assert user.get(profile="p").token.reveal() == "12345678"
 
 
+@pytest.mark.parametrize("place", ["environment", "file", "command"])
+@pytest.mark.parametrize("end", [1, 2, 1_700_000_000])
+def test_a_token_that_has_ended_is_refused_before_anything_is_sent(user, place, end):
+    """With its moment, this machine's, and the mend; never with a part of it."""
+    token = jwt(end)
+    command = orjson.dumps([sys.executable, "-c", f"print('{token}')"]).decode()
+    line = f"authorization={token}" if place == "file" else f"token_command={command}"
+    user.write(f"[DEFAULT]\nbase_url={HOST}\n{line}\n")
+    environ = {"token": token, "url": HOST} if place == "environment" else {}
+    words = user.refusal(environ=environ)
+    assert f"the token expired at {shown_moment(end)}, and it is 20" in words
+    assert "put a new one in its place" in words
+    assert token not in words
+
+
+def test_a_token_is_good_until_the_very_moment(user):
+    """By the clock that is handed in."""
+    environ = {user.scheme.token_variable: jwt(500), user.scheme.url_variables[0]: HOST}
+    at = partial(resolve, CredentialRequest(), environ, None, user.scheme)
+    for wall_s in (0.0, 499.9):
+        assert anyio.run(at, lambda: wall_s).token.reveal() == jwt(500)  # noqa: B023 - run at once
+    with pytest.raises(SettingsError, match="expired at 1970-01-01 00:08:20Z"):
+        anyio.run(at, lambda: 500.0)
+
+
+def test_only_what_stands_in_a_file_can_be_renewed(user):
+    """A variable can't change while a run goes on."""
+    user.write(f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n")
+    assert user.get().renewable
+    assert user.get(environ={"url": HOST}).renewable
+    assert not user.get(environ={"token": TOKEN}).renewable
+    assert not user.get(environ={"token": TOKEN, "url": HOST}).renewable
+
+
+def test_a_rotated_token_is_found_in_the_same_profile(user):
+    """Also that of a profile, and what a command prints the second time."""
+    text = f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n[p]\nauthorization=%s\n"
+    user.write(text % "first-of-p")
+    for profile in (None, "p"):
+        user.write(text % "first-of-p")
+        known = user.get(profile=profile)
+        assert user.again(known, profile=profile) == known
+        user.write(text.replace(TOKEN, "second-0123456789") % "second-of-p")
+        found = user.again(known, profile=profile)
+        assert found.token.reveal() == ("second-of-p" if profile else "second-0123456789")
+        assert found.base_url == known.base_url
+    number = user.home / "number"
+    code = f"import pathlib; n = pathlib.Path({str(number)!r}); print(n.read_text())"
+    command = orjson.dumps([sys.executable, "-c", code]).decode()
+    user.write(f"[DEFAULT]\nbase_url={HOST}\ntoken_command={command}\n")
+    number.write_text("one-0123456789")
+    known = user.get()
+    number.write_text("two-0123456789")
+    assert user.again(known).token.reveal() == "two-0123456789"
+
+
+@pytest.mark.parametrize("url", [OTHER, f"{HOST}/sub", "http://apps.example.com", f"{HOST}:8443"])
+def test_a_token_that_belongs_elsewhere_now_is_not_taken(user, url):
+    """The run goes on to where it went, or not at all: a rotated file can't redirect it."""
+    user.write(f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n")
+    known = user.get()
+    user.write(f"[DEFAULT]\nbase_url={url}\nauthorization=new-0123456789\n")
+    with pytest.raises(SettingsError, match="now, and the run goes to") as caught:
+        user.again(known)
+    assert "new-0123456789" not in caught.value.message + caught.value.hint
+
+
+def test_a_job_can_not_take_a_token_that_was_rotated_elsewhere(user):
+    """The binding is checked again, and before a command is run."""
+    mark = user.home / "ran"
+    user.write(f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n")
+    known = user.get(job_base_url=HOST)
+    user.write(f'[DEFAULT]\nbase_url={OTHER}\ntoken_command=["touch", "{mark}"]\n')
+    with pytest.raises(SettingsError, match=r"belongs to evil\.example"):
+        user.again(known, job_base_url=HOST)
+    user.write(f'[DEFAULT]\ntoken_command=["touch", "{mark}"]\n')
+    with pytest.raises(SettingsError, match="came without a base URL"):
+        user.again(known, job_base_url=HOST)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[DEFAULT]\nbase_url=\n", "[broken", "[DEFAULT]\nx=1\n"])
+def test_a_file_that_says_nothing_any_more_is_no_other_token(user, text):
+    """Half written, emptied, gone: a sentence, no crash."""
+    path = user.write(f"[DEFAULT]\nbase_url={HOST}\nauthorization={TOKEN}\n")
+    known = user.get()
+    user.write(text)
+    with pytest.raises(SettingsError):
+        user.again(known)
+    path.unlink()
+    with pytest.raises(SettingsError):
+        user.again(known)
+
+
 AITO_FILE = (
     f"[default]\ninstance_url={HOST}\napi_key=default-key\nread_only_api_key=x\n"
     f"[eu]\ninstance_url={OTHER}\napi_key=eu-key\n[us]\ninstance_url={HOST}/us\napi_key=us-key\n"
@@ -318,6 +427,18 @@ def test_aitos_active_profile_is_that_of_its_own_client(aito, asked, environ, ac
     if active is not None:
         (aito.home / ".config" / "aito" / "config").write_text(active)
     assert aito.get(environ=environ, profile=asked).token.reveal() == token
+
+
+@pytest.mark.parametrize("named", [None, "eu"])
+def test_aitos_active_profile_may_change_while_a_run_goes_on(aito, named):
+    """The run keeps to the profile that it began with, also where nobody named one."""
+    kept = aito.home / ".config" / "aito" / "config"
+    if named:
+        kept.write_text(f"[aito]\nactive_profile={named}\n")
+    known = aito.get()
+    kept.write_text("[aito]\nactive_profile=us\n")
+    aito.write(AITO_FILE.replace("-key", "-new"))
+    assert aito.again(known).token.reveal() == ("eu-new" if named else "default-new")
 
 
 def test_aitos_profiles_inherit_nothing_from_its_default_one(aito):

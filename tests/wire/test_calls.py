@@ -62,7 +62,7 @@ async def test_a_small_call_waits_as_long_as_it_is_asked_to():
 @pytest.mark.parametrize(
     ("script", "error", "requests"),
     [
-        (answer(401, b'{"message":"who?"}'), StoppedByService, 1),
+        (answer(401, b'{"message":"who?"}'), SettingsError, 1),
         (answer(429, b"Quota Exceeded", "text/plain"), StoppedByService, 1),
         (answer(404, b'{"message":"no table"}'), CallError, 1),
         (answer(400, b'{"message":"bad"}'), CallError, 1),

@@ -25,9 +25,8 @@ from ingest.wire import (
     Secret,
     classify,
     classify_failure,
-    safe_words,
 )
-from ingest.wire.classify import Ending, error_message, itemised_errors
+from ingest.wire.classify import Ending, itemised_errors
 
 JSON = {"content-type": "application/json; charset=utf-8"}
 HTML = {"content-type": "text/html"}
@@ -203,33 +202,22 @@ def test_words_are_clean_and_without_the_token():
     assert len(message) <= 2_000
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        (b'{"message":"No such table: t","status":404}', "No such table: t"),
-        (b'{"message":"busy","error":"write.contention","status":409}', "busy"),
-        (b'{"kind":"error","data":{"code":"not_found","message":"x not found"}}', "x not found"),
-        (b'{"error":{"status":400,"message":" bad value ","record":3,"value":"x"}}', "bad value"),
-        (b'{"message":"bad","errors":[{"row":3}]}', ""),
-        (b'{"error":{"message":"bad","value":[1]}}', ""),
-        (b'{"error":{"message":"bad"},"details":{"row":3}}', ""),
-        (b'{"kind":"error","data":{"code":"internal"}}', ""),
-        (b'{"kind":"rows","data":{"message":"a value"}}', ""),
-        (b'{"message":3}', ""),
-        (b'{"message":null}', ""),
-        (b'{"error":"bad"}', ""),
-        (b'["message"]', ""),
-        (b'"message"', ""),
-        (b'{"message":"cut', ""),
-        (b'{"message":"\xff"}', ""),
-        (b"", ""),
-    ],
-)
-def test_an_error_body_of_a_known_shape_is_its_message(body, message):
-    """Of another shape, or with more than plain values beside the message, it is shown whole."""
-    assert error_message(body) == message
-    expected = message or safe_words(body) or "HTTP 400 Bad Request without a word"
-    assert judged(400, body).message == expected
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_refusal_may_name_the_record_at_fault(status):
+    """Its place in the body goes along with the words."""
+    trouble = judged(status, b'{"error":{"message":"bad value","record":3}}')
+    assert (trouble.record, trouble.message) == (3, "bad value")
+    assert judged(status, b'{"error":{"message":"bad value"}}').record is None
+
+
+@pytest.mark.parametrize("status", [401, 404, 409, 413, 429, 500, 503, 200])
+def test_nothing_else_names_a_record(status):
+    """Trouble that no record caused, and answers to small calls."""
+    body = b'{"error":{"message":"bad value","record":3}}'
+    assert judged(status, body).record is None
+    call = classify(Reply(400, JSON, body), 0.0, records=False)
+    assert call is not None
+    assert call.record is None
 
 
 def test_a_message_is_as_clean_as_a_body():

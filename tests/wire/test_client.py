@@ -16,7 +16,6 @@ from ingest.errors import (
     QuotaExceeded,
     Retryable,
     SettingsError,
-    StoppedByService,
     TooLarge,
     Trouble,
     Unauthorized,
@@ -221,7 +220,7 @@ async def test_an_echoed_token_stays_out_of_messages_and_logs(caplog):
     with FakeServer(answer(403, body)) as server:
         trouble = await trouble_of(server)
         async with wire_to(server) as wire:
-            with pytest.raises(StoppedByService) as caught:
+            with pytest.raises(SettingsError) as caught:
                 await wire.call("GET", "/secret-path?signature=abc")
             assert TOKEN not in repr(wire) + repr(vars(wire))
     assert "has expired" in trouble.message

@@ -15,6 +15,7 @@ import pytest
 
 from ingest.errors import TargetError
 from ingest.wire import PutEnd, PutRules, Secret, Senses, SignedUrl, Timeouts, put_file
+from ingest.wire.presigned import LEAST_LEFT_S
 from tests.fake_server import FakeServer, Line, answer, replay, response
 from tests.wire.scripts import (
     BEYOND_BUFFERS,
@@ -110,6 +111,40 @@ async def test_a_type_goes_only_where_it_is_signed_and_known(spool, signed, know
         url = url_of(server, f"{QUERY}&X-Amz-SignedHeaders={signed}")
         await put_file(url, spool, size(spool), rules)
     assert server.requests[0].headers.get("content-type") == sent
+
+
+@pytest.mark.parametrize(
+    ("left_s", "begun"),
+    [(None, True), (-3_600, True), (0, True), (1, False), (2, False), (LEAST_LEFT_S, False),
+     (LEAST_LEFT_S + 0.1, True), (900, True)],
+)  # fmt: skip
+async def test_nothing_is_begun_with_an_address_that_ends_too_soon(spool, left_s, begun):
+    """Another one is asked for; one that seems to have ended already is the store's to judge."""
+    end_s = None if left_s is None else 1_000 + left_s
+    with FakeServer(replay(OK)) as server:
+        text = Secret(f"{server.base_url}/bucket/key.gz?{QUERY}")
+        url = SignedUrl(text, plain=True, expires_at=end_s)
+        result = await put_file(url, spool, size(spool), HERE)
+    assert result.end is (PutEnd.STORED if begun else PutEnd.EXPIRED)
+    assert len(server.requests) == begun
+
+
+@pytest.mark.parametrize(("took_s", "begun"), [(0, True), (94, True), (95, False), (1e9, False)])
+async def test_what_is_left_goes_by_while_the_host_is_looked_up(spool, took_s, begun):
+    """On the monotonic clock: a wall clock that jumps changes nothing."""
+    clock, walls = Clock(), iter([1_000.0, 1e9, 1e9])
+
+    async def slow(_host: str, _port: int) -> Sequence[str]:
+        clock.now += took_s
+        return ["127.0.0.1"]
+
+    rules = replace(HERE, resolve=slow, senses=Senses(clock, lambda: next(walls)))
+    with FakeServer(replay(OK)) as server:
+        text = f"{server.base_url}/bucket/key.gz?{QUERY}".replace("127.0.0.1", "store.test")
+        url = SignedUrl(Secret(text), plain=True, expires_at=1_100)
+        result = await put_file(url, spool, size(spool), rules)
+    assert result.end is (PutEnd.STORED if begun else PutEnd.EXPIRED)
+    assert len(server.requests) == begun
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
