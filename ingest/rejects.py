@@ -1,9 +1,14 @@
 """Rejects on disk, and how many of them a run bears.
 
 A reject is never only in memory: when `RejectFile.write` returns, its line has been handed to the
-kernel, so that it outlives the process. The records are somebody's data, so the file is 0600 from
-its first byte and is never opened through a link. It is created with the first reject: a run
-without any leaves no file. If the disk is full the half-written line is taken back, and the error
+kernel, so that it outlives the process. A power cut is outlived by what `sync` has brought to the
+disk: it is called before an outcome is recorded that relies on the lines, which is seldomer than
+they are written and in a thread that has to wait for the disk anyway. Of those who wait for their
+outcomes together, one sync serves all, and where no line was written there is none.
+
+The records are somebody's data, so the file is 0600 from its first byte and is never opened through
+a link. It is created with the first reject: a run without any leaves no file. If the disk is full
+and nothing was held back for us (`make_room`), the half-written line is taken back, and the error
 stops the run: sending on while rejects are lost would break the promise that none is silent.
 
 The keys are the contract's. `raw` holds the record's own bytes where they are UTF-8, `raw_base64`
@@ -16,8 +21,9 @@ import base64
 import errno
 import os
 import stat
+import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -31,20 +37,28 @@ from ingest.errors import IngestError, RejectLimitPassed
 from ingest.model import Reject
 
 _RATIO_FROM = 10_000
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class RejectFile:
     """The file of one run's rejects: a `protocols.RejectSink`, closed by `async with`.
 
-    `by_reason` counts what this object wrote. Writes from several tasks are kept apart.
+    `by_reason` counts what this object wrote. Writes from several tasks are kept apart. `make_room`
+    is asked where the disk is full, from a thread: True if there may be room now.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, make_room: Callable[[], bool] = lambda: False) -> None:
         self.path = path
         self.by_reason: Counter[str] = Counter()
+        self._make_room = make_room
         self._handle: int | None = None
         self._lock = anyio.Lock()
+        self._opening = threading.Lock()
+        self._syncing = threading.Lock()
+        self._has_durable_name = False
+        # What a killed process left in the kernel's hands counts as settled now.
+        self._unsynced = path.exists()
 
     def __repr__(self) -> str:
         state = "closed" if self._handle is None else "open"
@@ -80,17 +94,60 @@ class RejectFile:
         if handle is not None:
             os.close(handle)
 
+    def sync(self) -> None:
+        """Have all lines on the disk that were written before this call; blocking, from any thread.
+
+        Raises IngestError where that can't be done: nothing may be recorded then that relies on it.
+        """
+        with self._syncing:
+            if self._unsynced:
+                self._unsynced = False  # what is written from here on may not be in it
+                try:
+                    self._surely(self._sync)
+                except IngestError:
+                    self._unsynced = True
+                    raise
+
     def _append(self, rejects: Sequence[Reject]) -> None:
         data = b"".join(lines(rejects))
+        self._surely(lambda: _write_whole(self._opened(), data))
+        self._unsynced = True
+
+    def _surely(self, work: Callable[[], None]) -> None:
+        """Do it, once more where room could be made. Raises IngestError."""
         try:
-            if self._handle is None:
-                self._handle = _open_private(self.path)
-            _write_whole(self._handle, data)
+            try:
+                work()
+            except OSError as exc:
+                if exc.errno not in _NO_ROOM or not self._make_room():
+                    raise
+                work()
         except OSError as exc:
+            place = self.path.parent
             raise IngestError(
                 f"rejects can't be written: {self.path}: {exc.strerror or exc}",
-                "make room, or name another place with --state-dir, and run again",
+                f"make room in {place}, then run the same command again"
+                if exc.errno in _NO_ROOM
+                else f"see to {place}, which is in the state directory (--state-dir); then run the"
+                " same command again",
             ) from exc
+
+    def _opened(self) -> int:
+        with self._opening:
+            if self._handle is None:
+                self._handle = _open_private(self.path)
+            return self._handle
+
+    def _sync(self) -> None:
+        os.fsync(self._opened())
+        if self._has_durable_name:
+            return
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self._has_durable_name = True
 
 
 def lines(rejects: Iterable[Reject]) -> Iterable[bytes]:

@@ -205,7 +205,8 @@ def write_report(path: Path, report: Mapping[str, Any]) -> None:
     except OSError as exc:
         raise IngestError(
             f"the report can't be written: {path}: {exc.strerror or exc}",
-            "make room, or name another place with --report or --state-dir",
+            f"make room in {path.absolute().parent}, or name another place with --report; nothing"
+            " needs to be loaded again because of it",
         ) from exc
 
 

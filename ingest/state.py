@@ -1,7 +1,7 @@
 """The state directory: where runs leave what a person or a later run needs.
 
     .ingest/                     0700, with a .gitignore of `*`
-      runs/<run id>/             report.json, rejects.ndjson
+      runs/<run id>/             report.json, rejects.ndjson, job.json
       jobs/<job>/lock            held by the job's running process
       sandbox/                   the rehearsal server's tables
 
@@ -16,6 +16,8 @@ A directory that was there before and holds other things keeps its mode and gets
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest.errors import SettingsError
+from ingest.errors import IngestError, SettingsError
 
 DEFAULT_STATE_DIR = Path(".ingest")
 _NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -33,6 +35,7 @@ _STAMP = "%Y%m%d-%H%M%S"
 _STAMP_CHARS = len("20261121-221500")
 _TAIL_CHARS = len("-4f2a")
 _DRAWS = 50
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _SHOWN = 8
 
 
@@ -71,6 +74,11 @@ class RunDir:
         return self.path / "rejects.ndjson"
 
     @property
+    def replay_dir(self) -> Path:
+        """A replay of its rejects that is not booked yet."""
+        return self.path / "replay"
+
+    @property
     def spool_dir(self) -> Path:
         """Bodies that go by way of a file, while they are under way."""
         return self.path / "spool"
@@ -104,6 +112,8 @@ class StateDir:
             if fresh:
                 self.path.chmod(0o700)
                 write_private(self.path / ".gitignore", b"*\n")
+                with contextlib.suppress(PermissionError):  # it may be one we can't read
+                    _sync_directory(self.path.absolute().parent)
             self.runs_dir.mkdir(mode=0o700, exist_ok=True)
         except OSError as exc:
             raise self._unusable(exc, "written") from exc
@@ -121,6 +131,7 @@ class StateDir:
             run = RunDir(self.runs_dir / f"{stamp}-{job_name}-{token_hex(2)}")
             try:
                 run.path.mkdir(mode=0o700)
+                _sync_directory(self.runs_dir)  # the rejects in it are relied on
             except FileExistsError:
                 continue
             except OSError as exc:
@@ -161,8 +172,14 @@ class StateDir:
             return (exact or matches)[0]
         raise SettingsError(f"{prefix}: {len(matches)} runs begin so", _listed(matches))
 
-    def _unusable(self, exc: OSError, verb: str) -> SettingsError:
+    def _unusable(self, exc: OSError, verb: str) -> IngestError:
         where = exc.filename if isinstance(exc.filename, str) else self.path
+        if exc.errno in _NO_ROOM:
+            return IngestError(
+                f"the disk is full: {where}: {exc.strerror or exc}; nothing was sent",
+                f"make room in {self.path} (another state directory would know nothing of what"
+                " earlier runs have sent)",
+            )
         return SettingsError(
             f"the state directory can't be {verb}: {where}: {exc.strerror or exc}",
             "name another one with --state-dir DIR (or INGEST_STATE_DIR)",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import resource
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,108 @@ async def test_a_full_disk_leaves_whole_lines(tmp_path):
         assert sink.by_reason.total() == 1
         await sink.write([reject(4)])
     assert [line["record"] for line in read(path)] == [1, 4]
+
+
+class Disk:
+    """`os.fsync`, with the sizes of regular files at each call; it may be told to fail."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.sizes: list[int] = []
+        self.folders = 0
+        self.broken = False
+        self._fsync = os.fsync
+        monkeypatch.setattr(os, "fsync", self)
+
+    def __call__(self, handle: int) -> None:
+        if self.broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self._fsync(handle)
+        found = os.fstat(handle)
+        if stat.S_ISREG(found.st_mode):
+            self.sizes.append(found.st_size)
+        else:
+            self.folders += 1
+
+
+@pytest.mark.anyio
+async def test_a_sync_for_all_lines_so_far(tmp_path, monkeypatch):
+    """As many as asked for with new lines, whole files, and the name once; without new lines none,
+    and without any no file."""
+    path = tmp_path / "r"
+    disk = Disk(monkeypatch)
+    async with RejectFile(path) as sink:
+        sink.sync()
+        assert not path.exists()
+        sizes = []
+        for number in range(1, 4):
+            await sink.write([reject(number)])
+            await sink.write([reject(number + 10)])
+            sizes.append(path.stat().st_size)
+            sink.sync()
+            sink.sync()
+        assert (disk.sizes, disk.folders) == (sizes, 1)
+
+
+@pytest.mark.anyio
+async def test_what_a_killed_process_wrote_is_synced(tmp_path, monkeypatch):
+    """Its lines count as settled now, and were perhaps never on the disk."""
+    path = tmp_path / "r"
+    path.write_bytes(b'{"record":0}\n')
+    disk = Disk(monkeypatch)
+    async with RejectFile(path) as sink:
+        sink.sync()
+    assert disk.sizes == [13]
+
+
+@pytest.mark.anyio
+async def test_a_sync_that_fails_is_tried_again(tmp_path, monkeypatch):
+    """It is told, and the next one does not take it for done."""
+    disk = Disk(monkeypatch)
+    async with RejectFile(tmp_path / "r") as sink:
+        await sink.write([reject(1)])
+        disk.broken = True
+        for _ in range(2):
+            with pytest.raises(IngestError, match="rejects can't be written"):
+                sink.sync()
+        disk.broken = False
+        sink.sync()
+    assert len(disk.sizes) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("rooms", [0, 1, 2])
+async def test_a_full_disk_with_room_held_back(tmp_path, monkeypatch, rooms: int):
+    """Asked once for each write that finds no room; the line is there once, or not at all."""
+    asked: list[int] = []
+
+    def make_room() -> bool:
+        asked.append(len(asked))
+        return len(asked) <= rooms
+
+    write: Callable[[int, bytes], int] = os.write
+    full = True
+
+    def part_of_it(handle: int, data: bytes) -> int:
+        nonlocal full
+        if full and len(data) > 50:
+            return write(handle, data[:50])
+        if full:
+            full = False
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(handle, data)
+
+    monkeypatch.setattr(os, "write", part_of_it)
+    async with RejectFile(tmp_path / "r", make_room) as sink:
+        if rooms:
+            await sink.write([reject(1)])
+        else:
+            with pytest.raises(IngestError, match="No space left") as caught:
+                await sink.write([reject(1)])
+            assert f"make room in {tmp_path}" in caught.value.hint
+        full = False
+        await sink.write([reject(2)])
+    assert len(asked) == 1
+    assert [line["record"] for line in read(tmp_path / "r")] == ([1, 2] if rooms else [2])
 
 
 @pytest.mark.parametrize(

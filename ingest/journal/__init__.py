@@ -1,8 +1,8 @@
 """What survives the kill: a job's intents and outcomes, and how a run is taken up again.
 
 `store` is the journal, `ledger` its async rim, `records` the values, `written` reads the rejects
-back. Private to them: `place` and `schema` (the file), `writing` (and its invariant), `reading`,
-`folding`, `intervals`.
+back. Private to them: `place` and `schema` (the file), `commits`, `log` and `room` (the disk),
+`writing` (and its invariant), `reading`, `folding`, `intervals`.
 """
 
 from ingest.journal.accounts import accounts_so_far

@@ -78,6 +78,16 @@ def end_run(
                 _drop_details(connection, found.id)
 
 
+def book_run(
+    connection: sqlite3.Connection, run: int, accounts: Mapping[str, int], highest: int
+) -> None:
+    """The run has other accounts than at its end, and batches up to this number."""
+    connection.execute(
+        "UPDATE runs SET accounts = ?, highest = max(highest, ?) WHERE id = ?",
+        (orjson.dumps(dict(accounts)).decode(), highest, run),
+    )
+
+
 def forget_run(connection: sqlite3.Connection, run: int) -> None:
     """The run stays listed, and nothing of it is settled any more."""
     connection.execute(_FORGET, {"run": run})

@@ -10,7 +10,7 @@ costs one question on resume; an outcome that were lost would mean sending somet
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import anyio
@@ -35,12 +35,20 @@ class _Waiting:
 class JournalLedger:
     """`protocols.Ledger` over a journal, for one run. Safe to call from many tasks.
 
-    A body is known by its number, its offset and its count.
+    A body is known by its number, its offset and its count. `before_settling` is called in the
+    thread before an outcome is recorded, to have on the disk what the outcome relies on: between
+    the records of a batch stand those that were rejected, and only their lines say so.
     """
 
-    def __init__(self, journal: Journal, run: RunRecord) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        run: RunRecord,
+        before_settling: Callable[[], None] = lambda: None,
+    ) -> None:
         self._journal = journal
         self._run = run
+        self._before_settling = before_settling
         self._queue: list[_Waiting] = []
         self._turn = anyio.Lock()
         self._threads = anyio.CapacityLimiter(1)
@@ -54,7 +62,7 @@ class JournalLedger:
         await self._write(Intend(batch, "", self._journal.now()))
 
     async def settle(self, receipt: Receipt, /) -> None:
-        """The body reached its end; durable on return.
+        """The body reached its end; durable on return (see `log`).
 
         Ended UNSENT, a body that an earlier process may have sent stays open, and one that was
         never intended is no matter of the journal's.
@@ -68,6 +76,16 @@ class JournalLedger:
     async def note_state(self, batch: Batch, text: str) -> None:
         """How far the upload of an open body is: JSON without credentials and signed queries."""
         await self._write(NoteState(key_of(batch), text))
+
+    async def spools_in_doubt(self) -> frozenset[str]:
+        """The names of the files that hold open bodies: a process that takes the run up needs them.
+        Raises IngestError where the journal can't be read."""
+        with anyio.CancelScope(shield=True):
+            async with self._turn:
+                found = await anyio.to_thread.run_sync(
+                    self._journal.open_intents, self._run, limiter=self._threads
+                )
+        return frozenset(intent.spool.path.name for intent in found if intent.spool is not None)
 
     async def _write(self, op: Op) -> None:
         waiting = _Waiting(op)
@@ -93,6 +111,8 @@ class JournalLedger:
 
     def _record(self, ops: Sequence[Op]) -> list[IngestError | None]:
         """In the thread: digests first, so that the transaction is short."""
+        if any(isinstance(op, Settle) for op in ops):
+            self._before_settling()
         return self._journal.write(self._run, [_digested(op) for op in ops])
 
 

@@ -151,7 +151,8 @@ def move_into_place(made: Path, path: Path) -> None:
     """Rename `made` to `path`, durably. Raises OSError."""
     _sync(made, os.O_RDONLY)
     made.rename(path)
-    _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    for directory in path.parents[:3]:  # down to the state directory: they may be as new
+        _sync(directory, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def set_aside(path: Path) -> Path | None:

@@ -30,7 +30,8 @@ _SUMS = f"""
     SELECT state, {SUMS} FROM intents WHERE run = :run AND state <> 0 GROUP BY state"""  # noqa: S608 - constants
 _INTENTS = """
     SELECT id, number, start, part, count, size_bytes, digest, first_sent_at, last_sent_at,
-        sendings, state, resent, doubtful, message, upload, spool, plain_bytes
+        sendings, state, resent, doubtful, message, upload, spool, plain_bytes,
+        plain_crc32
     FROM intents WHERE run = :run AND (state = :state OR (:state = 4 AND doubtful > 0))
     ORDER BY number, start"""
 _SPANS = """
@@ -80,7 +81,7 @@ def intents(
 def _intent(row: tuple[Any, ...], files: _Files, spans: list[tuple[int, Span]]) -> IntentRecord:
     (id_, number, start, part, count, size_bytes, digest) = row[:7]
     (first_sent_at, last_sent_at, sendings, state, resent, doubtful) = row[7:13]
-    (message, upload, spool, plain_bytes) = row[13:]
+    (message, upload, spool, plain_bytes, plain_crc32) = row[13:]
     # In input order: by the files' order in this run, those that are gone first.
     spans.sort(key=lambda pair: (pair[1].file, pair[0], pair[1].first))
     return IntentRecord(
@@ -101,7 +102,11 @@ def _intent(row: tuple[Any, ...], files: _Files, spans: list[tuple[int, Span]]) 
         doubtful=doubtful,
         message=message,
         upload=upload,
-        spool=Spool(Path(os.fsdecode(spool)), size_bytes, plain_bytes, digest) if spool else None,
+        spool=(
+            Spool(Path(os.fsdecode(spool)), size_bytes, plain_bytes, digest, plain_crc32)
+            if spool
+            else None
+        ),
     )
 
 

@@ -1,10 +1,10 @@
 """The journal's tables, and a connection to them that keeps its word.
 
-`synchronous=FULL` under WAL makes every commit durable by one fsync of the log; frames carry
-checksums, so a log that was cut anywhere gives the state before the first broken commit.
+Commits go to a log (WAL), which `log` brings to the disk; frames carry checksums, so a log that was
+cut anywhere gives the state before the first broken commit.
 `application_id` and `user_version` say whose file it is and how its tables look: what a later
-version wrote is refused, not guessed at. `quick_check` reads every page once; the file stays small
-by `folding`.
+version wrote is refused, not guessed at; what an earlier one wrote gets the columns it lacks.
+`quick_check` reads every page once; the file stays small by `folding`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from urllib.parse import quote
 
 from ingest.errors import IngestError, SettingsError
 from ingest.journal.place import create_private, damaged, move_into_place, unusable
+from ingest.journal.room import no_room
 from ingest.journal.whole import check_length
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x696E6765  # "inge"
 BUSY_S = 5.0
 
@@ -45,7 +46,8 @@ CREATE TABLE intents (
     last_sent_at REAL NOT NULL, settled_at REAL, attempts INTEGER NOT NULL DEFAULT 0,
     failed INTEGER NOT NULL DEFAULT 0, status INTEGER, resent INTEGER NOT NULL DEFAULT 0,
     refused INTEGER NOT NULL DEFAULT 0, doubtful INTEGER NOT NULL DEFAULT 0,
-    message TEXT NOT NULL DEFAULT '', upload TEXT, spool BLOB, plain_bytes INTEGER);
+    message TEXT NOT NULL DEFAULT '', upload TEXT, spool BLOB, plain_bytes INTEGER,
+    plain_crc32 INTEGER);
 CREATE UNIQUE INDEX open_intents ON intents (run, number, start, count) WHERE state = 0;
 CREATE TABLE spans (
     intent INTEGER NOT NULL, file INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
@@ -89,10 +91,11 @@ def connect(path: Path, job: str) -> sqlite3.Connection:
     connection = None
     try:
         connection = _connection(path)
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA cell_size_check=ON")
-        _check_whose(connection, path, job)
+        version = _check_whose(connection, path, job)
         _check_pages(connection, path)
+        _bring_up(connection, version)
     except sqlite3.Error as exc:
         if connection is not None:
             connection.close()
@@ -111,11 +114,10 @@ def as_refusal(exc: sqlite3.Error, path: Path) -> IngestError:
         return unusable(path, str(exc))
     if code == sqlite3.SQLITE_BUSY:
         return SettingsError(f"{path}: another program holds the journal", "end it, and run again")
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return IngestError(
-            f"the journal can't be written: {path}: {exc}",
-            "make room, or name another place with --state-dir; then run the same command again",
-        )
+    if code == sqlite3.SQLITE_FULL:
+        return no_room(path.parent, f"the disk is full: {path} can't be written: {exc}")
+    if code == sqlite3.SQLITE_IOERR:
+        return no_room(path.parent, f"the journal can't be written: {path}: {exc}")
     return damaged(path, str(exc))
 
 
@@ -140,7 +142,8 @@ def _connection(path: Path) -> sqlite3.Connection:
     )
 
 
-def _check_whose(connection: sqlite3.Connection, path: Path, job: str) -> None:
+def _check_whose(connection: sqlite3.Connection, path: Path, job: str) -> int:
+    """The version of its tables."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
@@ -157,6 +160,14 @@ def _check_whose(connection: sqlite3.Connection, path: Path, job: str) -> None:
     row = connection.execute("SELECT value FROM meta WHERE key = 'job'").fetchone()
     if row is None or row[0] != job:
         raise damaged(path, f"it belongs to the job {row[0]!r}" if row else "it names no job")
+    return int(version)
+
+
+def _bring_up(connection: sqlite3.Connection, version: int) -> None:
+    if version < VERSION:
+        with transaction(connection):
+            connection.execute("ALTER TABLE intents ADD COLUMN plain_crc32 INTEGER")
+            connection.execute(f"PRAGMA user_version={VERSION}")
 
 
 def _check_pages(connection: sqlite3.Connection, path: Path) -> None:

@@ -10,24 +10,22 @@ landed. See `writing` for the invariant that holds it together, `records` for th
 `Journal` is the plain core: it blocks, and one thread at a time may call it. `ledger` is its async
 rim, which puts what many writers wait for into one commit. Every method raises an IngestError
 naming the file where the journal can't be read or written, and then nothing of that call is
-recorded. A commit is refused while less than `reserve_bytes` are free where bodies would still be
-*intended*: the outcomes of those in flight, the rejects and the report then find room.
+recorded. When the disk fills up nothing more is *intended*, and what is in flight is still recorded
+in the room that is held back for it (`room`).
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from ingest.display import size
 from ingest.errors import IngestError
 from ingest.journal import catalogue, schema
+from ingest.journal.commits import Commits
 from ingest.journal.folding import FOLD_EVERY, fold, open_ids, settled_ids
-from ingest.journal.place import is_there, make_directory, refuse_network, unusable
+from ingest.journal.place import is_there, make_directory, refuse_network
 from ingest.journal.reading import intents, settled_records
 from ingest.journal.records import (
     FileRecord,
@@ -38,30 +36,29 @@ from ingest.journal.records import (
     Settled,
     State,
 )
-from ingest.journal.writing import Intend, Op, Writer
+from ingest.journal.room import RESERVE_BYTES, Room
+from ingest.journal.writing import Intend, Op, Writer, may_wait_for_sync
 from ingest.journal.written import WrittenRejects
 from ingest.model import Accounts
 
-RESERVE_BYTES = 8 * 1024 * 1024
-
 
 class Journal:
-    """The journal of one job, open. `now` gives wall time in seconds; `commits` counts them."""
+    """The journal of one job, open. `now` gives wall time in seconds."""
 
     def __init__(
         self,
         path: Path,
         connection: sqlite3.Connection,
         now: Callable[[], float],
-        reserve_bytes: int = RESERVE_BYTES,
+        room: Room,
     ) -> None:
         self.path = path
         self.now = now
-        self.commits = 0
         self._connection = connection
-        self._reserve_bytes = reserve_bytes
+        self._room = room
+        self._commits = Commits(path, connection, room)
         self._settled: dict[int, list[int]] = {}
-        with self._reading():
+        with self._commits.reading():
             self._carried = set(open_ids(connection))
         self._ids: dict[int, dict[int, int]] = {}  # of each run: a file's index to its row
 
@@ -75,13 +72,25 @@ class Journal:
     ) -> Self:
         """Open the journal at `path`, made if it is not there. The job's lock must be held.
 
-        Raises SettingsError where it can't be kept, is damaged, or a later version wrote it.
+        Raises SettingsError where it can't be kept, is damaged, or a later version wrote it, and
+        DiskFull where `reserve_bytes` can't be held back.
         """
         make_directory(path.parent)
         refuse_network(path.parent)
-        if not is_there(path):
-            schema.create(path, job)
-        return cls(path, schema.connect(path, job), now, reserve_bytes)
+        room = Room(path.parent, reserve_bytes)
+        room.hold()
+        try:
+            if not is_there(path):
+                schema.create(path, job)
+            return cls(path, schema.connect(path, job), now, room)
+        except BaseException:
+            room.give_up()
+            raise
+
+    @property
+    def commits(self) -> int:
+        """How many there were."""
+        return self._commits.count
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}, {self.commits} commits>"
@@ -94,13 +103,20 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; the log is brought into it."""
+        self._room.give_up()
+        self._commits.close()
         self._connection.close()
+
+    def make_room(self) -> bool:
+        """Somebody of this run found the disk full: what was held back is theirs, and nothing more
+        is intended. False if it was given up before. From any thread."""
+        return self._room.give_up()
 
     # --- runs -------------------------------------------------------------------------------
 
     def runs(self) -> list[RunRecord]:
         """All runs, the first one first."""
-        with self._reading():
+        with self._commits.reading():
             return catalogue.all_runs(self._connection)
 
     def unfinished(self) -> RunRecord | None:
@@ -115,27 +131,48 @@ class Journal:
 
     def begin(self, new: NewRun) -> RunRecord:
         """Record a new run, open."""
-        with self._writing():
+        self._room.hold()
+        with self._commits.writing():
             catalogue.insert_run(self._connection, new, self.now())
         return self.runs()[-1]
 
     def resume(self, run: RunRecord, limit: int | None = None) -> RunRecord:
         """The run is open again, with this limit of records; what it settled is folded."""
-        with self._writing():
+        self._room.hold()
+        with self._commits.writing():
             catalogue.reopen_run(self._connection, run.id, limit)
             fold(self._connection, run.id, settled_ids(self._connection, run.id))
         return next(found for found in self.runs() if found.id == run.id)
 
-    def finish(self, run: RunRecord, state: RunState, accounts: Accounts) -> None:
-        """The run came to its end in this process. Once it is done, the details of earlier runs
-        go: a file that they settled must be among this one's files to be skipped later."""
-        with self._writing():
-            catalogue.end_run(self._connection, run.id, state, accounts, self.now())
+    def finish(
+        self,
+        run: RunRecord,
+        state: RunState,
+        accounts: Accounts,
+        files: Sequence[FileRecord] = (),
+    ) -> None:
+        """The run came to its end in this process; `files` of it are complete, which stands there
+        with its end or not at all. Once it is done, the details of earlier runs go: a file that
+        they settled must be among this one's files to be skipped later. What was held back is given
+        up: the report is still to be written."""
+        now = self.now()
+
+        def work() -> None:
+            catalogue.put_files(self._connection, run.id, files)
+            catalogue.end_run(self._connection, run.id, state, accounts, now)
+
+        self._commits.keep(work)
+        self._room.give_up()
+
+    def book(self, run: RunRecord, accounts: Mapping[str, int], highest: int) -> None:
+        """A replay changed the accounts of a run that had ended, and used numbers up to this."""
+        with self._commits.writing():
+            catalogue.book_run(self._connection, run.id, accounts, highest)
 
     def forget(self, run: RunRecord | None = None) -> None:
         """Nothing of `run` (without one: of any run) is settled any more; they stay listed."""
         chosen = [run] if run is not None else self.runs()
-        with self._writing():
+        with self._commits.writing():
             for one in chosen:
                 catalogue.forget_run(self._connection, one.id)
 
@@ -148,8 +185,7 @@ class Journal:
         answered, by them. Raises SettingsError for two files whose names are spelt alike.
         """
         catalogue.check_names([file.shown for file in (*self.files(run), *files)])
-        with self._writing():
-            catalogue.put_files(self._connection, run.id, files)
+        self._commits.keep(lambda: catalogue.put_files(self._connection, run.id, files))
         rows = {file.shown: id_ for id_, file in self._files(run).items()}
         ids = self._ids.setdefault(run.id, {})
         ids.update({file.index: rows[file.shown] for file in files})
@@ -159,7 +195,7 @@ class Journal:
         return list(self._files(run).values())
 
     def _files(self, run: RunRecord) -> dict[int, FileRecord]:
-        with self._reading():
+        with self._commits.reading():
             return catalogue.file_rows(self._connection, run.id, self._indexes(run))
 
     def _check_files(self, run: RunRecord) -> None:
@@ -175,30 +211,32 @@ class Journal:
     # --- batches ----------------------------------------------------------------------------
 
     def write(self, run: RunRecord, ops: Sequence[Op]) -> list[IngestError | None]:
-        """Record these in one commit: durable on return, or nothing of it and an IngestError.
+        """Record these in one commit: durable on return (some outcomes only against a kill, see
+        `log`), or an IngestError, and then nobody may rely on it.
 
-        The answers say of each whether it was refused, because it contradicts what is recorded.
+        The answers say of each whether it was refused, because it contradicts what is recorded, or
+        because there is no room to intend any more: outcomes are written all the same.
         """
-        if any(isinstance(op, Intend) for op in ops):
-            self._check_room()
-        files = self._ids.get(run.id, {})
-        writer = Writer(self._connection, run.id, files, self._carried)
-        refused: list[IngestError | None] = []
-        with self._writing():
-            for op in ops:
-                try:
-                    writer.write(op)
-                except IngestError as error:
-                    refused.append(error)
-                else:
-                    refused.append(None)
-            waiting = self._settled.get(run.id, []) + writer.settled
+        answers: list[IngestError | None] = []
+        settled: list[int] = []
+        waiting: list[int] = []
+        intends = any(isinstance(op, Intend) for op in ops)
+
+        def work() -> None:
+            nonlocal answers, settled, waiting
+            lack = self._room.lack() if intends else None
+            writer = Writer(self._connection, run.id, self._ids.get(run.id, {}), self._carried)
+            answers = [_answer(writer, op, lack) for op in ops]
+            settled = writer.settled
+            waiting = self._settled.get(run.id, []) + settled
             if len(waiting) >= FOLD_EVERY:
                 fold(self._connection, run.id, waiting)
                 waiting = []
+
+        self._commits.keep(work, synced=not all(map(may_wait_for_sync, ops)))
         self._settled[run.id] = waiting
-        self._carried.difference_update(writer.settled)
-        return refused
+        self._carried.difference_update(settled)
+        return answers
 
     def settled(self, run: RunRecord, written: WrittenRejects | None = None) -> Settled:
         """The records of the run that need no further sending, rejected ones by their lines.
@@ -209,7 +247,7 @@ class Journal:
         lines = written or WrittenRejects()
         files = [file for file in self.files(run) if file.index >= 0]
         rejected = {file.index: found for file in files if (found := lines.of(file.shown))}
-        with self._reading():
+        with self._commits.reading():
             return settled_records(self._connection, run.id, self._indexes(run), rejected)
 
     def open_intents(self, run: RunRecord) -> list[IntentRecord]:
@@ -223,33 +261,15 @@ class Journal:
 
     def _intents(self, run: RunRecord, state: State) -> list[IntentRecord]:
         files = {id_: (file.index, file.shown) for id_, file in self._files(run).items()}
-        with self._reading():
+        with self._commits.reading():
             return intents(self._connection, run.id, state, files)
 
-    # --- the disk ---------------------------------------------------------------------------
 
-    def _check_room(self) -> None:
-        try:
-            found = os.statvfs(self.path.parent)
-        except OSError as exc:
-            raise unusable(self.path, exc.strerror or str(exc)) from exc
-        free = found.f_bavail * found.f_frsize
-        if free < self._reserve_bytes:
-            raise IngestError(
-                f"the disk is nearly full: {size(free)} free at {self.path.parent};"
-                " nothing more is sent, so that what is in flight can still be recorded",
-                "make room, or name another place with --state-dir; then run the command again",
-            )
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self._reading(), schema.transaction(self._connection):
-            yield
-        self.commits += 1
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as exc:
-            raise schema.as_refusal(exc, self.path) from exc
+def _answer(writer: Writer, op: Op, lack: IngestError | None) -> IngestError | None:
+    if isinstance(op, Intend) and lack is not None:
+        return lack
+    try:
+        writer.write(op)
+    except IngestError as error:
+        return error
+    return None

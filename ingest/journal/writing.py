@@ -9,8 +9,8 @@ exactly one open intent.** So
   would be sent again as a whole; after it, only parts are, and records of parts that were never
   intended stand in no intent and are packed anew. At no instant are both open;
 - an intent that is sent again after a kill is the same row (`sendings` grows), and its digest must
-  be the same. Were it to end UNSENT now, its earlier sending may still have landed: it stays open
-  (`carried`).
+  be the same, or for a file that was lost and filled once more, its content. Were it to end UNSENT
+  now, its earlier sending may still have landed: it stays open (`carried`).
 
 A body is known by (number, offset, count). The record before a refused one of its key (`earlier`)
 has the key of the refused one, which is settled by then: only open intents are unique.
@@ -20,22 +20,27 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ingest.display import encodable
 from ingest.errors import IngestError, SettingsError
-from ingest.journal.intervals import IntervalSet
+from ingest.journal.answering import answered, without_refused
 from ingest.journal.records import STATES, Key, State
-from ingest.model import Batch, Outcome, Receipt, Refusal, Slice, Span, spans_of
+from ingest.model import Batch, Outcome, Receipt, Span
 
 MESSAGE_CHARS = 2000
 _INTEND = """
     INSERT INTO intents (run, number, start, part, count, records, superseded, size_bytes, digest,
-        state, sendings, first_sent_at, last_sent_at, spool, plain_bytes)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 1, ?, ?, ?, ?)"""
-_OPEN = "SELECT id, start, count, digest FROM intents WHERE run = ? AND number = ? AND state = 0"
+        state, sendings, first_sent_at, last_sent_at, spool, plain_bytes, plain_crc32)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 1, ?, ?, ?, ?, ?)"""
+_AGAIN = """
+    UPDATE intents SET sendings = sendings + 1, last_sent_at = ?, size_bytes = ?, digest = ?,
+        spool = ? WHERE id = ?"""
+_OPEN = """
+    SELECT id, start, count, digest, plain_bytes, plain_crc32 FROM intents
+    WHERE run = ? AND number = ? AND state = 0"""
 _SPAN = "INSERT INTO spans VALUES (?, ?, ?, ?, ?)"
 _SETTLE = """
     UPDATE intents SET state = ?, settled_at = ?, attempts = attempts + ?, failed = failed + ?,
@@ -79,6 +84,17 @@ class NoteState:
 Op = Intend | Settle | TakeApart | NoteState
 
 
+def may_wait_for_sync(op: Op) -> bool:
+    """Whether a power cut may take it until the next op that may not be taken. Not where something
+    else is done that only makes sense with it: a body on the disk is deleted, refused records get
+    their lines, and then the body could not be made again, were it in doubt."""
+    if not isinstance(op, Settle):
+        return False
+    receipt = op.receipt
+    refuses = receipt.outcome is Outcome.REJECTED or receipt.verdict.refused
+    return receipt.batch.spool is None and not refuses
+
+
 class Writer:
     """Writes the ops of one run, each within the caller's transaction.
 
@@ -117,9 +133,9 @@ class Writer:
     def _intend(self, op: Intend) -> None:
         batch, wholes = op.batch, list[int]()
         offset = batch.offset
-        for id_, start, count, digest in self._open(batch.number):
+        for id_, start, count, *recorded in self._open(batch.number):
             if (start, count) == (offset, batch.count):
-                self._intend_again(id_, digest, op)
+                self._intend_again(id_, recorded, op)
                 return
             if start <= offset and offset + batch.count <= start + count:
                 wholes.append(id_)
@@ -132,21 +148,26 @@ class Writer:
                 *(batch.superseded, batch.size_bytes, op.digest, op.at, op.at),
                 os.fsencode(spool.path) if spool else None,
                 spool.plain_bytes if spool else None,
+                spool.plain_crc32 if spool else None,
             ),
         )
         self._connection.executemany(_SPAN, [(cursor.lastrowid, *row) for row in spans])
         self._end(wholes, State.APART, op.at)
 
-    def _intend_again(self, id_: int, digest: str, op: Intend) -> None:
-        if digest != op.digest:
+    def _intend_again(self, id_: int, recorded: Sequence[Any], op: Intend) -> None:
+        digest, plain_bytes, plain_crc32 = recorded
+        batch, spool = op.batch, op.batch.spool
+        same = digest in (op.digest, batch.digest(digest))
+        if spool is not None and plain_crc32 is not None:
+            same = same or (spool.plain_bytes, spool.plain_crc32) == (plain_bytes, plain_crc32)
+        if not same:
             raise SettingsError(
-                f"batch {op.batch.number}: not the body that is recorded as perhaps sent",
+                f"batch {batch.number}: not the body that is recorded as perhaps sent",
                 "the data or the program changed: look at the table, then begin anew (--restart)",
             )
-        self._connection.execute(
-            "UPDATE intents SET sendings = sendings + 1, last_sent_at = ? WHERE id = ?",
-            (op.at, id_),
-        )
+        path = os.fsencode(spool.path) if spool else None
+        kept = op.digest if spool else digest
+        self._connection.execute(_AGAIN, (op.at, batch.size_bytes, kept, path, id_))
 
     def _settle(self, op: Settle) -> None:
         receipt, batch = op.receipt, op.receipt.batch
@@ -179,7 +200,7 @@ class Writer:
             )
             self.settled.append(id_)
 
-    def _open(self, number: int) -> list[tuple[int, int, int, str]]:
+    def _open(self, number: int) -> list[tuple[Any, ...]]:
         return self._connection.execute(_OPEN, (self._run, number)).fetchall()
 
     def _find(self, key: Key) -> int | None:
@@ -210,50 +231,6 @@ class Writer:
 def key_of(batch: Batch) -> Key:
     """What names a body among those of its run."""
     return batch.number, batch.offset, batch.count
-
-
-def answered(batch: Batch) -> tuple[Span, ...]:
-    """The spans of all records that a batch answers for, superseded ones included.
-
-    A part of a body has only the spans of what is in it: what that superseded is added here.
-    """
-    if sum(span.count for span in batch.spans) == batch.records:
-        return batch.spans
-    parts = (*batch.slices, *batch.dropped)
-    return spans_of(sorted(parts, key=lambda part: (part.file.index, part.first)))
-
-
-def without_refused(batch: Batch, refused: Sequence[Refusal]) -> list[Span]:
-    """The spans of a body that was taken but for these records: what it settles.
-
-    A refused record is settled by its line in the rejects file. Should that be lost with a kill,
-    the record stands in no span and is sent again.
-    """
-    places = places_of(batch.slices)
-    gone = {places[refusal.index] for refusal in refused}
-    left: dict[int, IntervalSet] = {}
-    for span in answered(batch):
-        left.setdefault(span.file, IntervalSet()).add(span.first, span.last)
-    for file, number in gone:
-        left[file].remove(number, number)
-    there = sorted({*places_of((*batch.slices, *batch.dropped))} - gone)
-    return [
-        Span(
-            file, first, last, bisect_right(there, (file, last)) - bisect_left(there, (file, first))
-        )
-        for file, intervals in left.items()
-        for first, last in intervals
-    ]
-
-
-def places_of(slices: Sequence[Slice]) -> list[tuple[int, int]]:
-    """File and record number of each record of a body, in its order."""
-    places: list[tuple[int, int]] = []
-    for part in slices:
-        gone = set(part.rejected)
-        numbers = range(part.first, part.last + 1)
-        places += [(part.file.index, number) for number in numbers if number not in gone]
-    return places
 
 
 def _unknown(key: Key) -> IngestError:

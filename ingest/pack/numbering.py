@@ -74,6 +74,8 @@ class Numbering:
         place = shaped.block.segments[index]
         if self._file != place.file:
             self._file, self._records, self._lines = place.file, 0, 1
+        if place.first_record is not None:
+            self._records = place.first_record - 1
         first_line = place.first_line if place.first_line is not None else self._lines
         base = self._records
         found = segment.records if self._left is None else min(segment.records, self._left)

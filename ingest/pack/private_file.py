@@ -87,13 +87,18 @@ class PrivateFile:
     def remove(self) -> None:
         """Close it and delete it. Raises IngestError if it can't be deleted."""
         self.close()
-        try:
-            self.path.unlink(missing_ok=True)
-        except OSError as exc:
-            raise IngestError(
-                f"{self.path}: can't be deleted: {exc.strerror or exc}",
-                "delete it by hand: it holds records, and no later run needs it",
-            ) from exc
+        remove_file(self.path)
+
+
+def remove_file(path: Path) -> None:
+    """Delete such a file; gone already is no error. Raises IngestError if it can't be deleted."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise IngestError(
+            f"{path}: can't be deleted: {exc.strerror or exc}",
+            "delete it by hand: it holds records, and no later run needs it",
+        ) from exc
 
 
 def make_directory(path: Path) -> None:

@@ -6,25 +6,30 @@ body: same records, same order, same framing), or in no intent at all (packed an
 numbers go on behind the highest recorded one). So a limit that was learned since, a halving or a
 new version never shifts a border under a body that may have landed.
 
-A body made again must have the recorded digest (`remade`).
+A body made again must be the recorded one (`remade`). One on the disk is its file, if that is still
+whole; else it is filled once more.
 
 Order holds too: a body is handed on when its last record has come, before any record behind it is
 packed. In an upsert, where the later record of a key must win, what was packed anew before it goes
 out first, even if that body is not full.
+
+What was handed in, is not settled and was not handed out is `pending` at every moment, whatever
+ends a call: what it has not got to waits in a queue, and what it has closed for the next one.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import anyio.to_thread
 
-from ingest.errors import IngestError, SettingsError
+from ingest.errors import IngestError
 from ingest.model import Batch, Slice
-from ingest.pack.remade import WAY_ON, Gathered, RecordedIntent, made_again
+from ingest.pack.remade import Gathered, RecordedIntent, did_not_come, made_again
 from ingest.pack.slices import split
 from ingest.protocols import Envelope, Packing, SettledRecords
 
@@ -47,7 +52,8 @@ class RecutPacking:
 
     `recut` holds, for each body made again that was handed on, its intent, by (number, offset,
     count). `limited`: the input may end before all recorded bodies were passed (`--limit`); those
-    then stay open, and what was gathered of them is pending.
+    then stay open, and what was gathered of them is pending. `once_more` gives a packing in which a
+    body on the disk is filled whose file was lost.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class RecutPacking:
         envelope: Envelope,
         *,
         limited: bool = False,
+        once_more: Callable[[], Packing] | None = None,
     ) -> None:
         self.recut: dict[Key, RecordedIntent] = {}
         self.skipped_settled = 0
@@ -65,9 +72,10 @@ class RecutPacking:
         self._settled = settled
         self._envelope = envelope
         self._limited = limited
-        self._gathered = [Gathered(intent) for intent in intents]
+        self._gathered = [Gathered(intent, once_more) for intent in intents]
         self._claims = _claims(intents)
-        self._stranded = 0
+        self._waiting: deque[tuple[Slice, int]] = deque()
+        self._closed: list[Batch] = []
 
     async def add(self, part: Slice) -> list[Batch]:
         """Take one slice; the batches that it closed, those made again among them.
@@ -75,78 +83,82 @@ class RecutPacking:
         Raises SettingsError where a recorded body can't be made again; the slice's records and
         those of batches that it had closed are pending then.
         """
-        closed: list[Batch] = []
-        rest, before = part, self.pending + self.skipped_settled
-        try:
-            for one in self._owners(part):
-                head, rest = split(rest, one.count)
-                closed += await self._give(_within(head, one.first, one.last), one.owner)
-        except IngestError:
-            self._stranded += before + part.count - self.pending - self.skipped_settled
-            raise
-        return closed
+        rest = part
+        for one in self._owners(part):
+            head, rest = split(rest, one.count)
+            if one.owner == _SETTLED:
+                self.skipped_settled += head.count
+            else:
+                self._waiting.append((_within(head, one.first, one.last), one.owner))
+        await self._work()
+        return self._hand_out()
 
     async def finish(self) -> list[Batch]:
         """The last batch packed anew. Raises SettingsError for records that did not come again."""
+        await self._work()
         missing = [one for one in self._gathered if not one.handed_on]
         if missing and not self._limited:
-            one = missing[0]
-            more = f" (and {len(missing) - 1} more batches)" if len(missing) > 1 else ""
-            raise SettingsError(
-                f"batch {one.intent.number} was perhaps sent and can't be made again: of its"
-                f" {one.intent.records} records ({one.intent.where}) only {one.count} are there"
-                f" now{more}",
-                WAY_ON,
-            )
-        return await self._inner.finish()
+            raise did_not_come(missing)
+        self._closed += await self._inner.finish()
+        return self._hand_out()
 
     @property
     def pending(self) -> int:
         """Records that came and stand in no batch that was handed on."""
         gathered = sum(one.count for one in self._gathered if not one.handed_on)
-        return self._inner.pending + gathered + self._stranded
+        waiting = sum(part.count for part, _ in self._waiting)
+        closed = sum(batch.records for batch in self._closed)
+        return self._inner.pending + gathered + waiting + closed
 
     def lower(self, size_bytes: int) -> None:
         """For what is packed anew; recorded bodies stay as they are."""
         self._inner.lower(size_bytes)
 
     async def release(self, batch: Batch) -> None:
-        """The batch has ended and its rejects are written. A recorded spool itself stays: who
-        knows that its intent is settled deletes it."""
+        """The batch has ended and its rejects are written."""
         for one in self._gathered:
-            if one.places is not None and batch.spool == one.intent.spool:
-                await anyio.to_thread.run_sync(one.places.remove)
+            if batch.spool is not None and one.intent.number == batch.number:
+                await anyio.to_thread.run_sync(one.remove_places)
         await self._inner.release(batch)
 
     def discard(self) -> None:
         """Delete what was written to the disk to show records as they came. Blocking."""
         for one in self._gathered:
-            if one.places is not None:
-                one.places.remove()
+            one.remove_places()
 
-    async def _give(self, part: Slice, owner: int) -> list[Batch]:
-        if owner == _SETTLED:
-            self.skipped_settled += part.count
-            return []
-        if owner == _FREE or self._gathered[owner].handed_on:
-            return await self._inner.add(part)
-        one = self._gathered[owner]
-        part, more = split(part, one.missing)
-        if one.places is None:
-            one.take(part)
-        else:
-            await anyio.to_thread.run_sync(one.take, part)
-        if one.missing:
-            return []
-        # In a thread: the digest of 6 MB takes milliseconds, a spool's takes seconds.
-        batch = await anyio.to_thread.run_sync(made_again, one, self._envelope)
+    async def _work(self) -> None:
+        """Give what waits to whom it belongs. Cut off anywhere, it goes on where it was."""
+        while self._waiting:
+            part, owner = self._waiting[0]
+            if owner == _FREE or self._gathered[owner].handed_on:
+                self._waiting.popleft()  # it is the inner one's from here on
+                self._closed += await self._inner.add(part)
+                continue
+            one = self._gathered[owner]
+            await one.prepare()
+            head, more = split(part, one.missing)
+            if head.count:
+                head = await one.placed(head)
+                self._waiting[0] = more, owner
+                await one.take(head)
+            if not one.missing:
+                await self._hand_on(one)
+            if not more.count:
+                self._waiting.popleft()
+
+    async def _hand_on(self, one: Gathered) -> None:
+        """The body of an intent. What stands among its records and is not in it was rejected once,
+        and its line was lost: it is sent like any other, as one behind the body."""
+        batch = await made_again(one, self._envelope)
+        if batch.keys:
+            self._closed += await self._inner.finish()
+        self._closed.append(batch)
         one.handed_on, one.parts = True, []
-        intent = one.intent
-        self.recut[intent.number, intent.offset, intent.count] = intent
-        before = await self._inner.finish() if batch.keys else []
-        # What stands among a body's records and is not in it was rejected once, and its line was
-        # lost: it is sent like any other.
-        return [*before, batch, *(await self._inner.add(more) if more.count else [])]
+        self.recut[one.intent.number, one.intent.offset, one.intent.count] = one.intent
+
+    def _hand_out(self) -> list[Batch]:
+        batches, self._closed = self._closed, []
+        return batches
 
     def _owners(self, part: Slice) -> list[_Run]:
         """Whose the records of `part` are, in order. Numbers without a record (rejected ones) are

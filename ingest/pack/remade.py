@@ -1,24 +1,32 @@
-"""A recorded body made again, byte for byte, from its records. Pure but for a spool's digest.
+"""A recorded body made again from its records.
 
-It is sealed in the same framing by the packer's own logic, so that in an upsert the same earlier
-records are superseded, and no limit is asked: it was within those that held when it was cut. Then
-its digest must be the recorded one. Where it is not, the data, the mapping or the program changed
-since, and what became of the recorded body can't be found out by sending another: an error that
-says so, never a guess.
+*In memory* it is sealed in the same framing by the packer's own logic, so that in an upsert the
+same earlier records are superseded, and no limit is asked: it was within those that held when it
+was cut. Then its digest must be the recorded one.
 
-A body on the disk is not written again: its file is taken (`respooled`).
+*On the disk* the file is taken as it is, if it still is what was recorded (`respooled`). Where it
+was lost, a new one is filled with the same records. Its bytes may differ, since how it was packed
+depends on limits, blocks and the compressor's version; what it unpacks to must not: that is known
+by its length, its CRC-32 and its number of records.
+
+Where a body is not the recorded one, the data, the mapping or the program changed since, and what
+became of the recorded one can't be found out by sending another: an error that says so, never a
+guess.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
+
+import anyio.to_thread
 
 from ingest.errors import SettingsError
 from ingest.model import Batch, Limits, Slice, Span, Spool
 from ingest.pack.packer import Packer
-from ingest.pack.respooled import Places, file_digest
-from ingest.protocols import Envelope, OpenBody, Stamper
+from ingest.pack.respooled import Places, is_whole
+from ingest.protocols import Envelope, OpenBody, Packing, Stamper
 
 WAY_ON = (
     "the data, the fields or the program changed since the run began: put them back as they were;"
@@ -61,7 +69,7 @@ class RecordedIntent(Protocol):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the body, in hex, as `Batch.digest` gives it."""
+        """Of the body, as `Batch.digest` gave it when it was recorded."""
         ...
 
     @property
@@ -77,60 +85,101 @@ class RecordedIntent(Protocol):
 
 @dataclass(slots=True)
 class Gathered:
-    """An open intent, and what of it has come by so far."""
+    """An open intent, and what of it has come by so far.
+
+    `parts` hold its records; of a spool that is whole only places, in `places`. `filler` is what
+    another one is filled in.
+    """
 
     intent: RecordedIntent
+    once_more: Callable[[], Packing] | None = None
     parts: list[Slice] = field(default_factory=list)
     count: int = 0
     handed_on: bool = False
     places: Places | None = None
-
-    def __post_init__(self) -> None:
-        if self.intent.spool is not None:
-            self.places = Places(self.intent.spool)
+    filler: Packing | None = None
 
     @property
     def missing(self) -> int:
         """Records that have not come yet."""
         return self.intent.records - self.count
 
-    def take(self, part: Slice) -> None:
-        """Take records of the body, the next in input order. Blocking for one on the disk: only
-        places are kept of that. Raises IngestError if their source can't be written."""
-        self.parts.append(part if self.places is None else self.places.placed(part))
+    async def prepare(self) -> None:
+        """Decide, before the first record, whether the file will do. Raises SettingsError."""
+        spool = self.intent.spool
+        if spool is None or self.places is not None or self.filler is not None:
+            return
+        if await anyio.to_thread.run_sync(is_whole, spool):
+            self.places = Places(spool)
+        elif self.once_more is not None:
+            self.filler = self.once_more()
+        else:
+            raise cannot_be_made(self.intent, "its file is no longer there")
+
+    async def placed(self, part: Slice) -> Slice:
+        """`part` as it is kept here; asked twice, it is the same. Raises IngestError where its
+        source can't be written to the disk."""
+        if self.places is None:
+            return part
+        return await anyio.to_thread.run_sync(self.places.placed, part)
+
+    async def take(self, part: Slice) -> None:
+        """Take records of the body as `placed` gave them, the next in input order. They are counted
+        here from now on, whatever ends the call. Raises IngestError if they can't be written."""
         self.count += part.count
+        if self.filler is None:
+            self.parts.append(part)
+        else:
+            await self.filler.add(part)
+
+    def remove_places(self) -> None:
+        """Its records can't be shown as they came any more. Blocking."""
+        if self.places is not None:
+            self.places.remove()
 
 
-def made_again(one: Gathered, envelope: Envelope) -> Batch:
+async def made_again(one: Gathered, envelope: Envelope) -> Batch:
     """The body of an intent. Raises SettingsError if it is not the recorded one."""
-    intent = one.intent
-    if intent.spool is not None:
-        batch, digest = _from_spool(one, intent.spool), file_digest(intent.spool)
+    intent, spool = one.intent, one.intent.spool
+    if spool is None:
+        # In a thread: the digest of 6 MB takes milliseconds.
+        made, same = await anyio.to_thread.run_sync(_in_memory, one, envelope)
+    elif one.filler is not None:
+        (made,) = await one.filler.finish()
+        same = made.spool is not None and _content(made.spool) == _content(spool)
     else:
-        packer = Packer(_Unlimited(envelope), intent.number, intent.offset)
-        for part in one.parts:
-            packer.add(part)
-        (made,) = packer.finish()
-        digest = made.digest()
-        batch = replace(made, spans=intent.spans, offset=intent.offset, part=intent.part)
-    if digest is None:
-        raise cannot_be_made(intent, "its file is no longer there")
-    if (digest, batch.count, one.count) != (intent.digest, intent.count, intent.records):
+        parts = tuple(one.parts)
+        made = Batch(intent.number, (), spool.size_bytes, one.count, (), parts, spool=spool)
+        same = True  # the file was looked at before its first record came
+    if not same or (made.count, one.count) != (intent.count, intent.records):
         raise cannot_be_made(intent, "it would not be the same body")
-    return batch
+    return replace(
+        made, number=intent.number, spans=intent.spans, offset=intent.offset, part=intent.part
+    )
 
 
-def _from_spool(one: Gathered, spool: Spool) -> Batch:
-    return Batch(
-        number=one.intent.number,
-        body=(),
-        size_bytes=spool.size_bytes,
-        count=one.count,
-        spans=one.intent.spans,
-        slices=tuple(one.parts),
-        spool=spool,
-        offset=one.intent.offset,
-        part=one.intent.part,
+def _in_memory(one: Gathered, envelope: Envelope) -> tuple[Batch, bool]:
+    intent = one.intent
+    packer = Packer(_Unlimited(envelope), intent.number, intent.offset)
+    for part in one.parts:
+        packer.add(part)
+    (made,) = packer.finish()
+    return made, made.digest(intent.digest) == intent.digest
+
+
+def _content(spool: Spool) -> tuple[int, int | None]:
+    return spool.plain_bytes, spool.plain_crc32
+
+
+def did_not_come(missing: Sequence[Gathered]) -> SettingsError:
+    """The error for recorded bodies whose records are not there any more."""
+    one, more = missing[0], len(missing) - 1
+    others = f" (and {more} more batches)" if more else ""
+    return SettingsError(
+        f"batch {one.intent.number} was perhaps sent and can't be made again: of its"
+        f" {one.intent.records} records ({one.intent.where}) only {one.count} are there"
+        f" now{others}",
+        WAY_ON,
     )
 
 

@@ -3,8 +3,7 @@
 The spool itself is not written again: the file is taken, if it still is what was recorded. What the
 killed process knew of the places where each record came from went with it; so the blocks that come
 by again are written to a new file beside the spool, as `spool` does, and memory stays flat. Only
-that file is deleted here. The spool may be needed by one more run as long as its intent is open:
-who knows that deletes it. Blocking.
+that file is deleted here: the spool goes when its intent is settled (`spool_folder`). Blocking.
 """
 
 from __future__ import annotations
@@ -57,10 +56,10 @@ class Places:
         return self._origins
 
 
-def file_digest(spool: Spool) -> str | None:
-    """The SHA-256 of the spool's file as it is now, in hex; None if it can't be read."""
+def is_whole(spool: Spool) -> bool:
+    """Whether the spool's file is there, as it was sealed."""
     try:
         with spool.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest() == spool.sha256
     except OSError:
-        return None
+        return False

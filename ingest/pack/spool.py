@@ -13,6 +13,9 @@ that it came from. A sealed batch's slices hold places without bytes, and lead t
 through a file beside the spool (`origins`). Such a slice takes 0.75 KB with a block of its own, 0.5
 where small files share one: 1 MB for 1 GB of spool, 60 MB where each slice is a file of 150 rows.
 
+*A spool outlives its process* where the books say that a later one needs it (`spool_folder`).
+Everything else is gone when the packing is left, whatever ends it.
+
 *The loop never waits for the disk.* Chunks are compressed by threads of this packing's own;
 writing, sealing and removing run in anyio's worker threads and are not abandoned. What was handed
 in and has not been handed out is `pending` at every moment: a cancelled `add` leaves its records in
@@ -21,93 +24,66 @@ a queue and whatever it sealed for the next call to return, or for `opened` to r
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
 from ingest.errors import IngestError, TargetError
-from ingest.model import Batch, Limits, Origin, Restorable, Slice, Spool, spans_of
-from ingest.pack.gzip_stream import LEVEL, room_for
+from ingest.model import Batch, Origin, Restorable, Slice, Spool, spans_of
+from ingest.pack.gzip_stream import LEVEL
 from ingest.pack.origins import OnDisk
-from ingest.pack.private_file import make_directory
-from ingest.pack.slices import NEWLINE, leading_records, split
-from ingest.pack.spool_file import FRAME_BYTES, Chunk, SpoolFile
-from ingest.protocols import OpenBody
+from ingest.pack.slices import leading_records, split
+from ingest.pack.spool_envelope import SpoolEnvelope
+from ingest.pack.spool_file import Chunk
+from ingest.pack.spool_folder import Needed, SpoolFolder, nothing
+
+__all__ = ["SpoolEnvelope", "SpoolPacking"]
 
 CHUNK_BYTES = 4 * 1024 * 1024
 UNDER_WAY = 3
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolEnvelope:
-    """A `protocols.Envelope` for the shaper to know what fits; no body is opened through it."""
-
-    limit_bytes: int
-
-    @property
-    def record_end(self) -> bytes:
-        """A newline behind every record."""
-        return NEWLINE
-
-    @property
-    def limits(self) -> Limits:
-        """Any number of records, and a file of `limit_bytes`, which here is the packed size."""
-        return Limits(sys.maxsize, self.limit_bytes)
-
-    @property
-    def largest_record(self) -> int:
-        """The longest record that fits into a spool of its own even if it does not shrink."""
-        return max(room_for(self.limit_bytes - FRAME_BYTES) - len(NEWLINE), 0)
-
-    def open(self) -> OpenBody:
-        """Raises TargetError: only `SpoolPacking` fills a spool."""
-        raise TargetError(
-            "a body on the disk can't be opened, nor taken apart, in memory", "this is a defect"
-        )
-
-    @property
-    def stamp(self) -> None:
-        """Lines on the disk bear none: what became of a file its own status says."""
-        return None
-
-    def lowered(self, size_bytes: int) -> SpoolEnvelope:
-        """For smaller files."""
-        return SpoolEnvelope(min(size_bytes, self.limit_bytes))
-
-
 class SpoolPacking:
     """`protocols.Packing` over spools in `directory`; used within `opened`.
+
+    The first batch gets `first_number`. `needed` gives the names of the files that a later process
+    needs: those of open intents.
 
     The caller guarantees that no record exceeds `envelope.largest_record`. `add` and `finish` raise
     IngestError if a spool can't be written; then it is gone, and the packing takes no more.
     """
 
-    def __init__(self, directory: Path, limit_bytes: int, *, level: int = LEVEL) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        limit_bytes: int,
+        *,
+        level: int = LEVEL,
+        first_number: int = 1,
+        needed: Needed = nothing,
+    ) -> None:
         self.envelope = SpoolEnvelope(limit_bytes)
-        self._directory = directory
+        self._folder = SpoolFolder(directory, needed)
         self._level = level
         self._chunk_bytes = max(1, min(CHUNK_BYTES, limit_bytes // 8))
         self._threads: ThreadPoolExecutor | None = None
-        self._names = itertools.count(1)
-        self._number = 0
+        self._number = first_number - 1
         self._pending = 0
         self._trouble: IngestError | None = None
         self._waiting: deque[Slice] = deque()
         self._ready: list[Batch] = []
-        self._sealed: dict[Path, SpoolFile] = {}
         self._reset()
 
     def _reset(self) -> None:
-        self._file = SpoolFile(self._directory, self._names, self.envelope.limit_bytes)
+        self._file = self._folder.new_file(self.envelope.limit_bytes)
         self._chunk = Chunk()
         self._parts: list[Slice] = []
         self._last: tuple[Restorable, OnDisk] | None = None
@@ -115,14 +91,24 @@ class SpoolPacking:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Threads to compress with, and the directory. On leaving they have ended, and every file
-        that was not removed is deleted: what was not sent is read again from its source."""
-        await anyio.to_thread.run_sync(make_directory, self._directory)
+        is deleted that is not needed: what was not sent is read again from its source."""
+        await self._folder.open()
         self._threads = ThreadPoolExecutor(UNDER_WAY, "spool")
         try:
             yield
         finally:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._close, self._threads)
+                end = partial(self._threads.shutdown, wait=True, cancel_futures=True)
+                await anyio.to_thread.run_sync(end)
+                await self._folder.close()
+
+    def once_more(self) -> SpoolPacking:
+        """A packing for one spool that was lost, in the same directory and closed with this one. It
+        is as long as it was, whatever the limit is now: only `finish` seals it."""
+        one = SpoolPacking(Path(), sys.maxsize, level=self._level)
+        one._folder, one._threads = self._folder, self._threads
+        one._reset()
+        return one
 
     @property
     def pending(self) -> int:
@@ -148,18 +134,14 @@ class SpoolPacking:
         """No storage says what it would take instead: the job's own limit stays."""
 
     async def release(self, batch: Batch) -> None:
-        """The batch has ended and its rejects are written: delete its spool and its origins."""
-        if batch.spool:
-            # A file that can't be deleted is no reason to stop; `opened` tries it once more.
-            with contextlib.suppress(IngestError):
-                await anyio.to_thread.run_sync(self.remove, batch.spool)
+        """The batch has ended and its rejects are written: delete what nobody needs of it."""
+        if batch.spool is not None:
+            await self._folder.release(batch.spool)
 
     def remove(self, spool: Spool) -> None:
         """Delete a spool and its origins: its records can't be shown as they came any more.
         Blocking. Raises IngestError if that can't be done; what is gone already is no error."""
-        if file := self._sealed.get(spool.path):
-            file.discard()
-            del self._sealed[spool.path]
+        self._folder.remove(spool)
 
     async def _pack(self) -> None:
         if self._trouble:
@@ -231,14 +213,13 @@ class SpoolPacking:
         await self._in_thread(self._close_body)
 
     def _close_body(self) -> None:
-        spool = self._file.seal()
+        spool = self._folder.seal(self._file)
         self._number += 1
         parts, count = tuple(self._parts), sum(part.count for part in self._parts)
         spans = spans_of(parts)
         self._ready.append(
             Batch(self._number, (), spool.size_bytes, count, spans, parts, spool=spool)
         )
-        self._sealed[spool.path] = self._file
         self._reset()
 
     def _hand_out(self) -> list[Batch]:
@@ -252,9 +233,3 @@ class SpoolPacking:
         except IngestError as error:
             self._trouble = error
             raise
-
-    def _close(self, threads: ThreadPoolExecutor) -> None:
-        threads.shutdown(wait=True, cancel_futures=True)
-        for file in (self._file, *self._sealed.values()):
-            with contextlib.suppress(IngestError):
-                file.discard()

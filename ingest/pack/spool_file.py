@@ -7,6 +7,11 @@ on (a task of asyncio cancelled from outside): `discard` then waits for it, so n
 to a file that was removed.
 
 Any trouble discards both files at once: a full disk is what the journal and the rejects need too.
+
+The digest of a sealed file tells whether it is whole. Of its content it tells little: the same
+records pack to other bytes where blocks, limits or the compressor's version differ. So the length
+and the CRC-32 of what it unpacks to are kept beside it, as gzip itself does; they cost nothing, and
+a spool that is filled once more is known by them.
 """
 
 from __future__ import annotations
@@ -33,6 +38,7 @@ from ingest.pack.gzip_stream import (
 )
 from ingest.pack.origins import Origins
 from ingest.pack.private_file import PrivateFile
+from ingest.pack.spool_leftovers import NAME
 
 FRAME_BYTES = len(HEADER) + TRAILER_BYTES
 
@@ -113,8 +119,18 @@ class SpoolFile:
                 self._discard()
                 raise
             self._ended = True
-            digest = self._sha256.hexdigest()
-            return Spool(self._file.path, self._file.size_bytes, self._totals.plain_bytes, digest)
+            return Spool(
+                self._file.path,
+                self._file.size_bytes,
+                self._totals.plain_bytes,
+                self._sha256.hexdigest(),
+                self._totals.crc32,
+            )
+
+    def let_go(self) -> None:
+        """Delete what only this process can use; the sealed spool stays. Raises IngestError."""
+        with self._lock:
+            self.origins.remove()
 
     def discard(self) -> None:
         """Delete both files, sealed or not. May be called again. Raises IngestError if it can't."""
@@ -146,7 +162,7 @@ class SpoolFile:
 
     def _open(self) -> None:
         for number in self._numbers:
-            name = f"spool-{number:06}"
+            name = f"{NAME}{number:06}"
             try:
                 file = PrivateFile(self._directory / f"{name}.ndjson.gz")
             except FileExistsError:

@@ -29,6 +29,7 @@ after that agrees with those before (`looks`).
 from ingest.settling.counted import IdSettler, StampSettler
 from ingest.settling.evidence import EvidenceSettler
 from ingest.settling.looks import CountMismatch, SettleRules, WaitUntil
+from ingest.settling.trusted import TrustedEvidence
 
 __all__ = [
     "CountMismatch",
@@ -36,5 +37,6 @@ __all__ = [
     "IdSettler",
     "SettleRules",
     "StampSettler",
+    "TrustedEvidence",
     "WaitUntil",
 ]

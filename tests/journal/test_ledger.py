@@ -13,7 +13,7 @@ import anyio.to_thread
 import pytest
 
 from ingest.errors import IngestError, SettingsError
-from ingest.journal import Journal, JournalLedger, Op, RunRecord
+from ingest.journal import Intend, Journal, JournalLedger, Op, RunRecord
 from ingest.model import Batch, Outcome, Receipt
 from ingest.pack import halves
 from ingest.protocols import Ledger
@@ -156,20 +156,20 @@ async def test_a_commit_that_fails_is_told_to_all_of_it(tmp_path: Path) -> None:
     ends: list[str] = []
     with opened(tmp_path) as journal:
         run = begun(journal)
-        vars(journal)["_reserve_bytes"] = 2**60
+        vars(journal)["_room"].reserve_bytes = 2**60
         ledger = JournalLedger(journal, run)
 
         async def one(batch: Batch) -> None:
             try:
                 await ledger.intend(batch)
             except IngestError as error:
-                ends.append(error.message[:24])
+                ends.append(error.message[:18])
 
         async with anyio.create_task_group() as tasks:
             for number in range(1, 6):
                 tasks.start_soon(one, batch_of(number))
-        assert ends == ["the disk is nearly full:"] * 5
-        vars(journal)["_reserve_bytes"] = 0
+        assert ends == ["the disk is full: "] * 5
+        vars(journal)["_room"].reserve_bytes = 0
         journal.close()
         with pytest.raises(IngestError, match="damaged"):
             await ledger.intend(batch_of(9))
@@ -192,3 +192,46 @@ async def test_parts_and_states(tmp_path: Path) -> None:
         assert (found.key, found.upload) == ((1, 5, 5), '{"step":1}')
         await ledger.settle(accepted(right))
         assert list(journal.settled(run).files[0]) == [(1, 10)]
+
+
+async def test_what_an_outcome_relies_on_is_on_the_disk_first(tmp_path: Path) -> None:
+    """Before outcomes and for a whole commit once, never for intents; where it fails, no outcome
+    is recorded."""
+    synced: list[int] = []
+    broken = False
+
+    def sync() -> None:
+        if broken:
+            raise IngestError("rejects can't be written")
+        synced.append(journal.commits)
+
+    with opened(tmp_path) as journal:
+        run = begun(journal)
+        ledger = JournalLedger(journal, run, sync)
+        for number in (1, 2):
+            await ledger.intend(batch_of(number))
+        assert synced == []
+        before = journal.commits
+        await ledger.settle(accepted(batch_of(1)))
+        assert synced == [before]
+        broken = True
+        with pytest.raises(IngestError, match="rejects can't be written"):
+            await ledger.settle(accepted(batch_of(2)))
+        assert [one.number for one in journal.open_intents(run)] == [2]
+
+
+async def test_a_digest_of_an_earlier_version(tmp_path: Path) -> None:
+    """A body recorded by its SHA-256 is known again by it; another one is refused all the same."""
+    with opened(tmp_path) as journal:
+        run = begun(journal)
+        for number in (1, 2):
+            batch = batch_of(number)
+            journal.write(run, [Intend(batch, batch.digest("in bare hex"), 1.0)])
+        assert {len(one.digest) for one in journal.open_intents(run)} == {64}
+    with opened(tmp_path) as journal:
+        run = taken_up(journal)
+        ledger = JournalLedger(journal, run)
+        await ledger.intend(batch_of(1))
+        with pytest.raises(SettingsError, match="not the body that is recorded"):
+            await ledger.intend(body(2, part_of(500, 10)))
+        assert [one.sendings for one in journal.open_intents(run)] == [2, 1]

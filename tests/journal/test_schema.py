@@ -11,6 +11,7 @@ import pytest
 from ingest.errors import IngestError, SettingsError
 from ingest.journal import Journal
 from ingest.journal.place import sides
+from ingest.journal.room import DiskFull
 from ingest.journal.schema import VERSION, as_refusal
 from tests.journal.helpers import (
     JOB,
@@ -188,20 +189,20 @@ def test_a_broken_page_is_refused(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_every_commit_is_durable(tmp_path: Path) -> None:
-    """WAL with a sync at every commit."""
+def test_commits_go_to_a_log(tmp_path: Path) -> None:
+    """WAL, which SQLite syncs before it brings it in; `test_log` has the others."""
     with opened(tmp_path) as journal:
         connection: sqlite3.Connection = vars(journal)["_connection"]
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
 
 
 @pytest.mark.parametrize(
     ("code", "kind", "words"),
     [
-        (sqlite3.SQLITE_FULL, IngestError, "can't be written"),
-        (sqlite3.SQLITE_IOERR, IngestError, "can't be written"),
-        (sqlite3.SQLITE_IOERR | 4 << 8, IngestError, "can't be written"),
+        (sqlite3.SQLITE_FULL, DiskFull, "the disk is full: /x/journal.sqlite can't"),
+        (sqlite3.SQLITE_IOERR, DiskFull, "the journal can't be written: /x"),
+        (sqlite3.SQLITE_IOERR | 4 << 8, DiskFull, "the journal can't be written: /x"),
         (sqlite3.SQLITE_READONLY, SettingsError, "can't be kept"),
         (sqlite3.SQLITE_CANTOPEN, SettingsError, "can't be kept"),
         (sqlite3.SQLITE_BUSY, SettingsError, "another program holds"),

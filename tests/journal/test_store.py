@@ -5,15 +5,16 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingest.errors import IngestError, SettingsError
 from ingest.journal import FileRecord, IntervalSet, Journal, NewRun, WrittenRejects
+from ingest.journal.room import DiskFull
 from ingest.model import Accounts, Outcome
 from tests.journal.helpers import (
     FILES,
-    JOB,
     NEW,
     Wall,
     begun,
@@ -189,24 +190,86 @@ def test_numbers_go_on_behind_the_highest(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_nearly_full_stops_the_sending(tmp_path: Path) -> None:
-    """Before the room for outcomes is gone: those are still recorded."""
+    """Before the room for outcomes is gone: those are still recorded, in the same commit, too."""
     with opened(tmp_path) as journal:
         run = begun(journal)
         one, other = body(1, part_of(1, 5)), body(2, part_of(6, 5))
         journal.write(run, [intend(one)])
-    with Journal.open(place(tmp_path), JOB, Wall(), reserve_bytes=2**60) as journal:
-        run = taken_up(journal)
-        with pytest.raises(IngestError, match="nearly full") as caught:
-            journal.write(run, [intend(other)])
-        assert caught.value.exit_code == 1
-        assert "--state-dir" in caught.value.hint
-        assert journal.write(run, [settle(one)]) == [None]
+        vars(journal)["_room"].reserve_bytes = 2**60
+        refused, settled = journal.write(run, [intend(other), settle(one)])
+        assert isinstance(refused, DiskFull)
+        assert refused.exit_code == 1
+        assert str(place(tmp_path).parent) in refused.message
+        assert str(place(tmp_path).parent) in refused.hint
+        assert settled is None
         assert list(journal.settled(run).files[0]) == [(1, 5)]
         assert journal.open_intents(run) == []
 
 
+def test_what_was_held_back_is_for_outcomes(tmp_path: Path) -> None:
+    """The disk is full in the very commit: the outcome is recorded, the intent is refused, and so
+    is every later one, until the run is taken up with room again."""
+    with opened(tmp_path) as journal:
+        run = begun(journal)
+        batches = [body(number, part_of(10 * number, 5)) for number in range(1, 4)]
+        journal.write(run, [intend(batches[0])])
+        calls = full_once(journal)
+        refused, settled = journal.write(run, [intend(batches[1]), settle(batches[0])])
+        assert isinstance(refused, DiskFull)
+        assert settled is None
+        assert len(calls) == 2
+        assert not journal.make_room()
+        assert isinstance(journal.write(run, [intend(batches[2])])[0], DiskFull)
+        run = journal.resume(run)
+        assert journal.write(run, [intend(batches[2])]) == [None]
+
+
+def test_somebody_else_may_need_what_was_held_back(tmp_path: Path) -> None:
+    """Whoever of the run finds the disk full has it once; then nothing more is intended."""
+    with opened(tmp_path) as journal:
+        run = begun(journal)
+        assert [journal.make_room(), journal.make_room()] == [True, False]
+        (refused,) = journal.write(run, [intend(body(1, part_of(1, 5)))])
+        assert isinstance(refused, DiskFull)
+
+
+def test_the_end_is_recorded_on_a_full_disk(tmp_path: Path) -> None:
+    """And then nothing is held back any more: the report comes after it."""
+    with opened(tmp_path) as journal:
+        run = begun(journal)
+        full_once(journal)
+        journal.finish(run, "done", Accounts(read=1, accepted=1))
+        assert not journal.make_room()
+        assert [one.state for one in journal.runs()] == ["done"]
+
+
+def full_once(journal: Journal) -> list[str]:
+    """The next commit finds the disk full, as SQLite says it; the commits from then on."""
+    connection: sqlite3.Connection = vars(journal)["_connection"]
+    calls: list[str] = []
+
+    class Full:
+        in_transaction = property(lambda self: connection.in_transaction)
+
+        def execute(self, statement: str, *rest: Any) -> sqlite3.Cursor:
+            if statement == "COMMIT":
+                calls.append(statement)
+                if len(calls) == 1:
+                    error = sqlite3.OperationalError("database or disk is full")
+                    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                    raise error
+            return connection.execute(statement, *rest)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(connection, name)
+
+    vars(vars(journal)["_commits"])["_connection"] = Full()
+    return calls
+
+
 def test_a_full_disk_records_nothing_of_a_commit(tmp_path: Path) -> None:
-    """SQLite's own words, what to do, and the state before; afterwards it goes on."""
+    """No intent, and where nothing can be written SQLite's own words and what to do; the state is
+    that before. Taken up with room, it goes on."""
     with opened(tmp_path) as journal:
         run = begun(journal)
         connection: sqlite3.Connection = vars(journal)["_connection"]
@@ -216,16 +279,20 @@ def test_a_full_disk_records_nothing_of_a_commit(tmp_path: Path) -> None:
         def fill() -> None:
             nonlocal written
             for number in range(1, 500):
-                journal.write(run, [intend(body(number, part_of(10 * number, 5)))])
+                (refused,) = journal.write(run, [intend(body(number, part_of(10 * number, 5)))])
+                if refused is not None:
+                    raise refused
                 written = number
 
-        with pytest.raises(IngestError, match="full") as caught:
+        with pytest.raises(DiskFull, match="what was held back is given up"):
             fill()
-        assert type(caught.value) is IngestError
+        with pytest.raises(DiskFull, match="database or disk is full") as caught:
+            journal.put_files(run, [FileRecord(n, f"more {n}.csv") for n in range(3, 500)])
         assert "make room" in caught.value.hint
-        assert str(journal.path) in caught.value.message
+        assert str(journal.path.parent) in caught.value.message
         assert [one.number for one in journal.open_intents(run)] == list(range(1, written + 1))
         connection.execute("PRAGMA max_page_count=100000")
+        run = journal.resume(run)
         journal.write(run, [intend(body(written + 1, part_of(10 * (written + 1), 5)))])
         assert len(journal.open_intents(run)) == written + 1
 
@@ -235,8 +302,9 @@ def test_a_directory_that_went(tmp_path: Path) -> None:
     with opened(tmp_path) as journal:
         run = begun(journal)
         place(tmp_path).parent.rename(tmp_path / "gone")
-        with pytest.raises(SettingsError, match="can't be kept"):
-            journal.write(run, [intend(body(1, part_of(1, 5)))])
+        (refused,) = journal.write(run, [intend(body(1, part_of(1, 5)))])
+        assert isinstance(refused, SettingsError)
+        assert "can't be kept" in refused.message
 
 
 def test_how_it_shows_itself(tmp_path: Path) -> None:
@@ -249,3 +317,19 @@ def test_how_it_shows_itself(tmp_path: Path) -> None:
         journal.write(run, [intend(batch), settle(batch)])
         assert journal.commits == before + 3
         assert repr(journal) == f"<Journal {place(tmp_path)}, {before + 3} commits>"
+
+
+def test_a_replay_is_booked_on_a_run_that_has_ended(tmp_path: Path) -> None:
+    """Other accounts, and higher numbers; its end stays as it was."""
+    wall = Wall(500.0)
+    with opened(tmp_path, wall) as journal:
+        run = begun(journal)
+        journal.finish(run, "done", Accounts(read=3, accepted=1, rejected=2))
+        wall.now = 900.0
+        for highest in (7, 5):
+            journal.book(run, {"read": 3, "accepted": 3, "rejected": 0}, highest)
+    with opened(tmp_path) as journal:
+        (found,) = journal.runs()
+        assert (found.state, found.finished_at, found.highest) == ("done", 500.0, 7)
+        assert found.accounts == {"read": 3, "accepted": 3, "rejected": 0}
+        assert journal.last_done() == found

@@ -18,7 +18,7 @@ from ingest.journal import (
     TakeApart,
     WrittenRejects,
 )
-from ingest.journal.writing import answered
+from ingest.journal.answering import answered
 from ingest.model import Outcome, Refusal, Span, Spool, Verdict
 from ingest.pack import Packer, earlier, halves
 from tests.journal.helpers import Wall, begun, body, intend, opened, part_of, settle, taken_up

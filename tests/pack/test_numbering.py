@@ -20,6 +20,7 @@ class Part:
     file: int
     records: str
     first_line: int | None = None
+    first_record: int | None = None
 
 
 def shaped_of(parts: Sequence[Part], number: int = 0) -> Shaped:
@@ -34,7 +35,8 @@ def shaped_of(parts: Sequence[Part], number: int = 0) -> Shaped:
             for n, c in enumerate(part.records, 1)
             if c == "x"
         )
-        segments.append(Segment(FILES[part.file], 0, 0, 0, first_line=part.first_line))
+        at = Segment(FILES[part.file], 0, 0, 0, first_line=part.first_line)
+        segments.append(replace(at, first_record=part.first_record))
         found = len(part.records)
         made.append(ShapedSegment(start, len(buffer), found, 2 * found, rejects))
     block = Block(number, b"", Layout("csv", ("v",)), tuple(segments))
@@ -128,3 +130,15 @@ def test_keys_are_cut_with_the_limit() -> None:
     parts = numbered.slices
     assert (numbered.read, len(numbered.rejects), numbered.ranges) == (3, 1, [(0, 1, 3)])
     assert [(p.keys, p.count, p.last, p.rejected) for p in parts] == [(("1", "2"), 2, 3, (2,))]
+
+
+def test_records_out_of_the_middle_keep_their_numbers() -> None:
+    """Where a segment says which record it begins with; one that does not goes on behind it."""
+    parts = (Part(0, "a", 90, 7), Part(0, "xb", 91, 30), Part(0, "c"), Part(1, "x", 5, 3))
+    numbered = Numbering().number(shaped_of(parts))
+    assert [(p.file.index, p.first, p.last, p.rejected) for p in numbered.slices] == [
+        (0, 7, 7, ()), (0, 30, 31, (30,)), (0, 32, 32, ()),
+    ]  # fmt: skip
+    assert [(r.record, r.line) for r in numbered.rejects] == [(30, 91), (3, 5)]
+    assert [p.origin.first_record for p in numbered.slices if p.origin] == [7, 30, 32]
+    assert numbered.ranges == [(0, 7, 7), (0, 30, 31), (0, 32, 32), (1, 3, 3)]

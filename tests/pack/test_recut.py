@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import anyio
 import pytest
@@ -13,14 +12,11 @@ from hypothesis import strategies as st
 
 from ingest.errors import IngestError, SettingsError
 from ingest.journal import IntentRecord, IntervalSet, Settled
-from ingest.journal.writing import answered, places_of
-from ingest.kept import Kept
-from ingest.model import Batch, Block, Layout, Origin, Slice, Span
+from ingest.journal.answering import answered, places_at
+from ingest.model import Batch, Slice, Span
 from ingest.pack import MemoryEnvelope, MemoryPacking, Packer, halves, split
 from ingest.pack.recut import RecutPacking
-from ingest.pack.spool import SpoolPacking
 from tests.pack.helpers import FILES, RECORD, body_of, envelope_of, numbers_in, slice_of
-from tests.pack.spools import lines, names_in
 
 NONE = Settled({})
 
@@ -42,6 +38,11 @@ def intent_of(batch: Batch) -> IntentRecord:
         sendings=1,
         spool=batch.spool,
     )
+
+
+def places_of(slices: Sequence[Slice]) -> list[tuple[int, int]]:
+    """File and record number of each record of a body."""
+    return places_at(slices, range(sum(part.count for part in slices)))
 
 
 def settled_by(batches: Sequence[Batch], rejects: Sequence[tuple[int, int]] = ()) -> Settled:
@@ -363,87 +364,3 @@ def test_nothing_recorded() -> None:
     packing, sent = recut([ten()], [])
     assert [(b.number, b.count) for b in sent] == [(100, 3), (101, 3), (102, 3), (103, 1)]
     assert (packing.recut, packing.skipped_settled) == ({}, 0)
-
-
-# --- bodies on the disk ---------------------------------------------------------------------
-
-
-def with_origin(part: Slice) -> Slice:
-    """A slice that came from a block."""
-    block = Block(7, b"source", Layout("ndjson"), ())
-    return replace(part, origin=Origin(Kept(block), 0, part.first, 1))
-
-
-async def spooled(directory: Path, part: Slice) -> tuple[Batch, bytes]:
-    """A sealed spool of these records, and its file as a killed run leaves it."""
-    packing = SpoolPacking(directory, 10_000)
-    async with packing.opened():
-        assert await packing.add(part) == []
-        (batch,) = await packing.finish()
-        assert batch.spool is not None
-        data = await anyio.Path(batch.spool.path).read_bytes()
-    await anyio.Path(batch.spool.path).write_bytes(data)
-    return batch, data
-
-
-@pytest.mark.anyio
-async def test_a_spool_is_taken_over(tmp_path: Path) -> None:
-    """The file as it is, places without bytes, and their source on the disk until the release."""
-    part = with_origin(lines(20))
-    batch, data = await spooled(tmp_path, part)
-    assert batch.spool is not None
-    inner = SpoolPacking(tmp_path, 10_000)
-    packing = RecutPacking(inner, [intent_of(batch)], NONE, inner.envelope)
-    async with inner.opened():
-        head, rest = split(part, 5)
-        assert await packing.add(head) == []
-        (again,) = await packing.add(rest)
-        assert (again.spool, again.body, again.spans) == (batch.spool, (), batch.spans)
-        assert (again.count, again.size_bytes, again.number) == (20, len(data), 1)
-        assert [(p.first, p.last, p.buffer) for p in again.slices] == [(1, 5, b""), (6, 20, b"")]
-        origin = again.slices[1].origin
-        assert origin is not None
-        assert origin.kept.restored().data == b"source"
-        assert not isinstance(origin.kept, Kept)
-        assert f"{batch.spool.path.name}.origins-again" in names_in(tmp_path)
-        await packing.release(again)
-        assert await packing.finish() == []
-    assert names_in(tmp_path) == [batch.spool.path.name]
-    packing.discard()
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("change", ["gone", "changed", "shorter"])
-async def test_a_spool_that_is_not_what_it_was(tmp_path: Path, change: str) -> None:
-    """Refused: what may have been sent is not known any more."""
-    batch, data = await spooled(tmp_path, lines(20))
-    assert batch.spool is not None
-    path = anyio.Path(batch.spool.path)
-    await path.unlink()
-    if change != "gone":
-        await path.write_bytes(data[:-1] + (b"x" if change == "changed" else b""))
-    packing = RecutPacking(SpoolPacking(tmp_path, 10_000), [intent_of(batch)], NONE, envelope_of())
-    with pytest.raises(SettingsError, match="no longer there" if change == "gone" else "the same"):
-        await packing.add(lines(20))
-    assert packing.pending == 20
-
-
-@pytest.mark.anyio
-async def test_leftovers_of_a_killed_taking_up(tmp_path: Path) -> None:
-    """The file of places is made anew; where it can't be, no record is lost count of."""
-    part = with_origin(lines(20))
-    batch, _ = await spooled(tmp_path, part)
-    assert batch.spool is not None
-    left = anyio.Path(batch.spool.path.with_name(f"{batch.spool.path.name}.origins-again"))
-    await left.write_bytes(b"old")
-    frame = envelope_of()
-    packing = RecutPacking(MemoryPacking(frame, 9), [intent_of(batch)], NONE, frame)
-    (again,) = await packing.add(part)
-    assert again.spool == batch.spool
-    assert await left.read_bytes() == b"source"
-    packing.discard()
-    await left.mkdir()
-    packing = RecutPacking(MemoryPacking(frame, 9), [intent_of(batch)], NONE, frame)
-    with pytest.raises(IngestError, match="can't be deleted"):
-        await packing.add(part)
-    assert packing.pending == 20
