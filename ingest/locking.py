@@ -90,7 +90,8 @@ class JobLock:
 
     def _opened(self) -> int:
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for directory in (self.path.parent.parent, self.path.parent):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # parents by the umask
             handle = os.open(self.path, _FLAGS, 0o600)
         except OSError as exc:
             raise self._unusable(exc) from exc
