@@ -92,7 +92,8 @@ class Taken:
 class Parts:
     """What an engine is put together from. `packing` is in memory unless it is given; `number`
     writes into the records what depends on their numbers, in a thread. `envelope` is the target's
-    unless it is given."""
+    unless it is given. `note` is told what a person should know, `told` of each
+    body's end."""
 
     source: Source
     shaper: Shaper
@@ -107,6 +108,8 @@ class Parts:
     taken: Taken = field(default_factory=Taken)
     number: Callable[[Sequence[Slice]], list[Slice]] | None = None
     envelope: Envelope | None = None
+    note: Callable[[str], None] = lambda _words: None
+    told: Callable[[Receipt], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,7 @@ class Engine:
             sent_before=parts.taken.sent_before,
             too_large=self._packing.lower,
             hold=self._hold,
+            note=parts.note,
         )
         self._delivery = Delivery(hands, pace.rules)
 
@@ -175,6 +179,11 @@ class Engine:
     def ending(self) -> bool:
         """True once the run drains or stops."""
         return self._ending
+
+    @property
+    def latencies_s(self) -> Sequence[float]:
+        """How long each attempt took that has ended so far, in that order."""
+        return self._delivery.latencies_s
 
     def drain(self, error: IngestError | None = None) -> None:
         """Read no more, finish what is in flight. `error` is why, if it is trouble."""
@@ -310,10 +319,15 @@ class Engine:
         """Write rejects, count them, and end the run if they are too many."""
         if not rejects:
             return
-        try:
-            with anyio.CancelScope(shield=True):  # what is counted as rejected is written
+        with anyio.CancelScope(shield=True):  # what is counted as rejected is written
+            try:
                 await self._parts.rejects.write(rejects)
-                self.accounts.rejected += len(rejects)
+            except IngestError as error:
+                self.accounts.unsent += len(rejects)  # silent nowhere: a later run rejects them
+                self.drain(error)
+                return
+            self.accounts.rejected += len(rejects)
+        try:
             self._parts.judge.check(self.accounts.rejected, self.accounts.read)
         except IngestError as error:
             self.drain(error)
@@ -366,6 +380,8 @@ class Engine:
 
     def _on_end(self, receipt: Receipt) -> None:
         accounts, count = self.accounts, receipt.batch.records
+        if self._parts.told is not None:
+            self._parts.told(receipt)
         match receipt.outcome:
             case Outcome.ACCEPTED:
                 verdict = receipt.verdict

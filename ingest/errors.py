@@ -72,18 +72,22 @@ class Trouble(Exception):  # noqa: N818 - it says what happened
 
     `message` holds the service's words or the failure's; `status` the HTTP status if there was an
     answer; `retry_after_s` what a Retry-After header asked for; `record` the place in the body
-    (from 0) of the one record that the service refused, where it named one.
+    (from 0) of the one record that the service refused, where it named one: a stranger's word.
     """
 
-    record: int | None = None
-
     def __init__(
-        self, message: str, *, status: int | None = None, retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        record: int | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
         self.retry_after_s = retry_after_s
+        self.record = record
 
 
 class Retryable(Trouble):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.delivery import DeliveryRules
+from ingest.delivery.rules import MOST_UNSETTLED
 from ingest.engine import Engine, Pace, Parts, Result
 from ingest.errors import (
     Ambiguous,
@@ -58,6 +59,7 @@ def engine_for(
     pace: Pace | None = None,
     keyed: bool = False,
     budget_s: float = 300.0,
+    clock: JumpingClock | None = None,
 ) -> Engine:
     """An engine with a clock that jumps and a seeded draw."""
     pace = pace or Pace(shapers=2, writers=3)
@@ -68,7 +70,7 @@ def engine_for(
         rejects=rejects or RejectList(),
         judge=judge or RejectLimit(10**6),
         governor=Governor(pace.writers, None, budget_s, random.Random(7).random),
-        clock=JumpingClock(),
+        clock=clock or JumpingClock(),
     )
     return Engine(parts, pace)
 
@@ -269,6 +271,23 @@ async def test_a_lost_answer_is_sent_once_more_and_named():
     assert [(s.first, s.last, s.count) for s in receipt.batch.spans] == [(1, 2, 2)]
 
 
+@pytest.mark.parametrize("lost_answers", [0, 1, 2, MOST_UNSETTLED - 1, MOST_UNSETTLED])
+async def test_a_body_goes_again_until_an_answer_comes(lost_answers: int):
+    """After two lost answers nobody knows that it is there at all; after too many it is given up,
+    and named like any other that may be doubled."""
+
+    async def lost(batch: Batch, attempt: int) -> Trouble | None:
+        return Ambiguous("the answer was lost") if attempt <= lost_answers else None
+
+    target = ScriptedTarget(lost)
+    result = await run(engine_for(ListSource(blocks_of(["a"])), target))
+    assert target.attempts == min(lost_answers + 1, MOST_UNSETTLED)
+    assert (result.accounts.accepted, result.accounts.ambiguous) == (
+        (0, 1) if lost_answers else (1, 0)
+    )
+    assert len(result.ambiguous) == (1 if lost_answers else 0)
+
+
 async def test_a_lost_answer_is_not_sent_again_where_the_job_says_stop():
     """on_ambiguous = "stop": one attempt, perhaps missing."""
 
@@ -421,10 +440,7 @@ async def test_draining_wakes_those_who_wait_for_a_next_attempt():
     async def busy(batch: Batch, attempt: int) -> Trouble | None:
         return Retryable("busy", status=429, retry_after_s=250)
 
-    engine = engine_for(ListSource(blocks_of(["a"])), ScriptedTarget(busy))
-    clock = Patient()
-    object.__setattr__(engine._parts, "clock", clock)
-    object.__setattr__(engine._delivery._hands, "clock", clock)
+    engine = engine_for(ListSource(blocks_of(["a"])), ScriptedTarget(busy), clock=Patient())
     results: list[Result] = []
 
     async def go() -> None:
@@ -483,7 +499,8 @@ async def test_rejects_that_cannot_be_kept_stop_the_run():
         result = await engine_for(source, ScriptedTarget(), rejects=rejects).run()
     assert result.error is not None
     assert "no space left" in result.error.message
-    assert not result.accounts.balanced  # the record whose reject was not kept has no end: said
+    assert result.accounts.balanced
+    assert result.accounts.rejected == 0  # a reject that was not kept is none: unsent
 
 
 async def test_a_defect_in_a_stage_is_raised_not_swallowed():

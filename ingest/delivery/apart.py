@@ -1,133 +1,107 @@
-"""What follows a refusal: taking a body apart until each bad record is alone, and when to give up.
+"""Taking a body apart: cuts, one record taken out, and where to look for a record that lands. Pure.
 
-Where the service names the record it refused, the body falls into what stood before it, that record
-alone, and what stands behind it: two requests more for a bad record. Where it does not, into
-halves, and halves of halves.
+Where the service names the record that it refused, the body goes again without that one: if the
+rest lands, the named record was at fault, by proof and at the cost of one request. Such a body has
+a hole, so its records' places in the whole are not offset, offset + 1, ...: `Piece` keeps count of
+the holes, since a body is known by its place (in the journal, and in the records where they are
+stamped) and no two of a batch may be taken for each other.
 
-Until something has landed only one body at a time is taken apart: eight at once would all be
-refused many times before one of them is small enough to land. If nothing lands on the way, it is no
-matter of single records, and the run stops with the service's words.
-
-A service that refuses a body for its size has said what it takes: bodies as large are not sent
-again, and new ones are cut to half of it, or to the largest that has landed. So that eight are not
-refused where one is enough, large bodies go one at a time until the first has landed.
+Where it names none, the body is cut in two, not in the middle but at the smaller part of the golden
+section: if the first part lands, the other one is surely bad and need not be sent, so finding it
+there costs one request and in the first part two. Cut like this both ways get equally long: one bad
+record among 10,000 is found with 20 requests, where halves would take 26.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-import anyio
-
-from ingest.errors import TooLarge, Trouble
-from ingest.model import Accounts, Batch
-from ingest.pack import cut, earlier, halves
+from ingest.model import Batch, spans_of
+from ingest.pack import cut
 from ingest.protocols import Envelope
 
-# Refusals on the way down with nothing landed: then no record is at fault. Fourteen halvings make
-# 10,000 records one; eight writers' first refusals and these are fewer than thirty requests.
-SYSTEMATIC_AFTER = 20
-# Bodies up to here are taken by every server and proxy there is (nginx's own default is 1 MiB).
-LARGE_BODY_BYTES = 1_000_000
+GOLDEN = 0.381966  # a to b as b to a + b
 
 
-class Apart:
-    """What is known of refusals over all bodies of a run."""
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a batch. `holes` are the places in the whole batch, ascending, of the records that
+    were taken out of its midst."""
 
-    def __init__(
-        self, accounts: Accounts, stopping: Callable[[], bool], too_large: Callable[[int], None]
-    ) -> None:
-        self._accounts = accounts
-        self._stopping = stopping
-        self._too_large = too_large
-        self._turn: int | None = None  # the batch that is taken apart before anything has landed
-        self._alone: int | None = None  # the large body that is out before anything has landed
-        self._news = anyio.Event()
-        self._refused_in_a_row = 0
-        self._largest_taken = 0
-        self._least_refused: int | None = None
-        self.accepted = 0
+    batch: Batch
+    holes: tuple[int, ...] = ()
 
-    @property
-    def is_systematic(self) -> bool:
-        """So many refusals and nothing landed: no single record is at fault."""
-        return self._refused_in_a_row >= SYSTEMATIC_AFTER and not self.accepted
+    def place(self, record: int) -> int:
+        """The place in the whole batch of this piece's record (from 0)."""
+        place = self.batch.offset + record
+        for hole in self.holes:
+            place += hole <= place
+        return place
 
-    def tell(self) -> None:
-        """Let those who wait for their turn look again."""
-        self._news.set()
-        self._news = anyio.Event()
+    def cut(self, at: int, envelope: Envelope) -> tuple[Piece, Piece]:
+        """The first `at` records and the rest; at least one in each."""
+        first, second = cut(self.batch, at, envelope)
+        place = self.place(at)
+        return (
+            Piece(first, tuple(hole for hole in self.holes if hole < place)),
+            Piece(_at(second, place, envelope), tuple(hole for hole in self.holes if hole > place)),
+        )
 
-    def landed(self, batch: Batch) -> None:
-        """A body was accepted."""
-        self.accepted += 1
-        self._refused_in_a_row = 0
-        self._largest_taken = max(self._largest_taken, batch.size_bytes)
-        self.tell()
-
-    def refused(self, batch: Batch) -> None:
-        """A body was refused. Its first refusal tells nothing: one bad record among thousands is
-        enough for it."""
-        self._refused_in_a_row += batch.count == 1 or batch.number == self._turn
-
-    def is_too_large(self, batch: Batch) -> bool:
-        """The service has refused a body of this size before, and it can be taken apart."""
-        limit = self._least_refused
-        return limit is not None and batch.size_bytes >= limit and batch.count > 1
-
-    def parts(self, batch: Batch, trouble: Trouble, envelope: Envelope) -> list[Batch]:
-        """What is to be sent instead, the first one last: a stack gives them back in order. Of a
-        single record that was refused, the one of its key before it.
-
-        While nothing has landed halves come in turns: bad records often stand together at a file's
-        start, and to go on only there would look like a table that refuses everything.
-        """
-        if batch.count == 1:
-            return [earlier(batch, envelope)]
-        if isinstance(trouble, TooLarge):
-            self._learn(batch, trouble)
-        else:
-            self._accounts.isolated += 1
-            if trouble.record is not None and 0 <= trouble.record < batch.count:
-                return _around(batch, trouble.record, envelope)
-        first, second = halves(batch, envelope)
-        turned = not self.accepted and self._refused_in_a_row % 2 == 1
-        return [first, second] if turned else [second, first]
-
-    async def wait_for_turn(self, batch: Batch) -> None:
-        """Wait while another batch is the one that is taken apart."""
-        while self._turn not in (None, batch.number) and not self.accepted:
-            if self._stopping():
-                return
-            await self._news.wait()
-        self._turn = batch.number
-
-    async def wait_alone(self, batch: Batch) -> None:
-        """Wait while another large body is the first to be tried."""
-        if batch.size_bytes <= LARGE_BODY_BYTES or batch.spool is not None:
-            return
-        while self._alone not in (None, batch.number) and not self.accepted:
-            if self._stopping():
-                return
-            await self._news.wait()
-        self._alone = batch.number
-
-    def done(self, batch: Batch) -> None:
-        """All of this batch has reached its end."""
-        if batch.number in (self._turn, self._alone):
-            self._turn = None if self._turn == batch.number else self._turn
-            self._alone = None if self._alone == batch.number else self._alone
-            self.tell()
-
-    def _learn(self, batch: Batch, trouble: TooLarge) -> None:
-        if trouble.status is None:
-            return  # our own refusal, of a size that was learned before
-        self._least_refused = min(batch.size_bytes, self._least_refused or batch.size_bytes)
-        self._too_large(max(self._least_refused // 2, min(self._largest_taken, batch.size_bytes)))
+    def without(self, record: int, envelope: Envelope) -> tuple[Piece, Piece]:
+        """All but one record (none, if there is no other), and that one alone."""
+        place = self.place(record)
+        before, tail = cut(self.batch, record, envelope)
+        alone, behind = cut(tail, 1, envelope)
+        one = Piece(_at(replace(alone, part=2 * self.batch.part + 1), place, envelope))
+        rest = _joined(before, behind)
+        start = before.offset if before.count else self.place(1) if behind.count else place
+        holes = (h for h in (*self.holes, place) if h > start)
+        rest = replace(rest, part=2 * self.batch.part, offset=start)
+        return Piece(_sealed(rest, envelope), tuple(sorted(holes))), one
 
 
-def _around(batch: Batch, record: int, envelope: Envelope) -> list[Batch]:
-    """The record alone between what stands before and behind it, as a stack."""
-    before, rest = cut(batch, record, envelope)
-    alone, behind = cut(rest, 1, envelope)
-    return [part for part in (behind, alone, before) if part.count]
+def smaller_part(count: int) -> int:
+    """Where to cut so many records, of which one is bad and nobody knows which."""
+    return min(count - 1, max(1, round(GOLDEN * count)))
+
+
+def far_place(probe: int, count: int) -> int:
+    """Which of `count` records the n-th probe (from 0) takes: the last, the middle one, the one
+    between these two, and so on, always where the widest gap is."""
+    fraction, step, left = 0.0, 0.5, probe
+    while left:
+        fraction += step * (left & 1)
+        step, left = step / 2, left >> 1
+    return count - 1 - int(fraction * count)
+
+
+def _at(batch: Batch, offset: int, envelope: Envelope) -> Batch:
+    """The batch at another place; where its records bear the place they are written again."""
+    if batch.offset == offset:
+        return batch
+    moved = replace(batch, offset=offset)
+    return moved if envelope.stamp is None else _sealed(moved, envelope)
+
+
+def _joined(first: Batch, second: Batch) -> Batch:
+    """One batch of the records of both, yet without a body."""
+    slices = (*first.slices, *second.slices)
+    return replace(
+        first,
+        count=first.count + second.count,
+        slices=slices,
+        spans=spans_of(slices),
+        keys=first.keys | second.keys,
+        dropped=(*first.dropped, *second.dropped),
+    )
+
+
+def _sealed(batch: Batch, envelope: Envelope) -> Batch:
+    """The batch with the body of its slices."""
+    body = envelope.open()
+    for part in batch.slices:
+        body.add(part)
+    pieces, size_bytes = body.seal()
+    if envelope.stamp is not None:
+        pieces = envelope.stamp.applied(pieces, batch.count, batch.number, batch.offset)
+    return replace(batch, body=pieces, size_bytes=size_bytes)

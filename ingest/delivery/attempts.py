@@ -1,78 +1,77 @@
-"""One body to its end: attempt after attempt, and what each one's trouble means for it."""
+"""One body to its end or to its refusal: attempt after attempt, and what is done about each."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Awaitable
 
 import anyio
 
-from ingest.delivery.apart import Apart
-from ingest.delivery.rules import DeliveryRules, Hands, Tries
-from ingest.errors import (
-    Ambiguous,
-    IngestError,
-    NotFound,
-    QuotaExceeded,
-    Retryable,
-    SettingsError,
-    StoppedByService,
-    TargetError,
-    TooLarge,
-    Trouble,
-    Unauthorized,
-)
-from ingest.model import Batch, Outcome, Receipt, Verdict
+from ingest.delivery.ends import Ends
+from ingest.delivery.meaning import error_of, outage
+from ingest.delivery.outlook import Outlook
+from ingest.delivery.rules import MOST_UNSETTLED, DeliveryRules, Hands, Tries
+from ingest.delivery.sender import Sender
+from ingest.delivery.turns import Turns
+from ingest.errors import Ambiguous, IngestError, Retryable, TooLarge, Trouble
+from ingest.model import Batch, Outcome
 
-REFUSALS = range(400, 501)  # 500 only as "request too large", which has a class of its own
-_LATER = "run the same command again later"
-_TOKEN = "check the token in the environment or in the service's profile"  # noqa: S105 - no token
 _STOPPED = "the run was ended while it was under way"
 
 
 class Attempts:
     """Brings bodies to their end; safe to use from many tasks of one loop."""
 
-    def __init__(self, hands: Hands, rules: DeliveryRules, apart: Apart) -> None:
+    def __init__(self, hands: Hands, rules: DeliveryRules, outlook: Outlook, turns: Turns) -> None:
         self._hands = hands
         self._rules = rules
-        self._apart = apart
+        self._outlook = outlook
+        self._turns = turns
+        self._ends = Ends(hands)
+        self._sender = Sender(hands, rules, turns)
         self._sleepers: set[anyio.CancelScope] = set()
-        self._ended = anyio.Event()
-        self.latencies_s: list[float] = []
+
+    @property
+    def latencies_s(self) -> list[float]:
+        """How long each attempt took."""
+        return self._sender.latencies_s
 
     def wake(self) -> None:
         """End every wait, so that each asks again whether the run goes on."""
         for scope in self._sleepers:
             scope.cancel()
-        self._tell()
+        self._turns.tell()
 
-    def _tell(self) -> None:
-        """Let those who wait until an attempt ends look again."""
-        self._ended.set()
-        self._ended = anyio.Event()
+    async def deliver(self, batch: Batch, whole: Batch) -> Tries:
+        """All attempts of one body. It has a receipt then, or a refusal of its records."""
+        tries = Tries(batch, whole)
+        await self._guarded(tries, self._begun(tries))
+        return tries
 
-    async def deliver(self, batch: Batch) -> Trouble | None:
-        """All attempts of one body. Returns the refusal if its records are to be taken apart."""
-        tries = Tries(batch)
+    async def again(self, tries: Tries) -> None:
+        """The same for a body that was refused: it is sent once more."""
+        tries.refusal = None
+        await self._guarded(tries, self._try(tries))
+
+    async def _guarded(self, tries: Tries, work: Awaitable[None]) -> None:
         try:
-            return await self._begun(tries)
+            await work
         except anyio.get_cancelled_exc_class():
-            self._end(tries, tries.end_if_stopped, _STOPPED, is_open=True)
+            self._ends.end(tries, tries.end_if_stopped, _STOPPED, is_open=True)
             raise
         except IngestError as error:
-            self._end(tries, tries.end_if_stopped, error.message, is_open=tries.doubtful)
+            is_open = tries.doubtful
+            self._ends.end(tries, tries.end_if_stopped, error.message, is_open=is_open)
             raise
         finally:
-            with anyio.CancelScope(shield=True):  # what is known is recorded, whatever comes
-                await self._record(tries)
+            await self._ends.record(tries)
 
-    async def _begun(self, tries: Tries) -> Trouble | None:
+    async def _begun(self, tries: Tries) -> None:
         hands, batch = self._hands, tries.batch
         ago_s = hands.sent_before(batch)
         if ago_s is None:
-            if self._apart.is_too_large(batch):
-                return TooLarge(f"the service takes no body of {batch.size_bytes:,} bytes")
+            if self._is_too_large(tries):
+                return
             if hands.settler is not None:
                 await hands.settler.prepare(batch)
         elif not self._rules.target_settles:
@@ -80,104 +79,66 @@ class Attempts:
             tries.lost_s = hands.clock.monotonic() - ago_s
             perhaps = Ambiguous("a run that was ended had perhaps sent it")
             if await self._after_ambiguous(tries, perhaps):
-                return None
+                return
         if hands.ledger is not None:
             await hands.ledger.intend(batch)
-        return await self._try(tries)
+            tries.intended = True
+        await self._try(tries)
 
-    async def _try(self, tries: Tries) -> Trouble | None:
+    async def _try(self, tries: Tries) -> None:
         while True:
-            await self._apart.wait_alone(tries.batch)
-            if not await self._admitted():
+            if not await self._admitted(tries):
                 message = "the run was ended before it was sent"
-                self._end(tries, tries.end_if_stopped, message, is_open=tries.doubtful)
-                return None
+                is_open = tries.doubtful
+                self._ends.end(tries, tries.end_if_stopped, message, is_open=is_open)
+                return
+            if not tries.attempts and not tries.sent_before and self._is_too_large(tries):
+                return  # learned while it waited
             try:
-                await self._attempt(tries)
+                await self._sender.send(tries)
             except Retryable as trouble:
                 await self._after_retryable(tries, trouble)
             except Ambiguous as trouble:
                 tries.lost_s = self._hands.clock.monotonic()
                 if await self._after_ambiguous(tries, trouble):
-                    return None
+                    return
             except Trouble as trouble:
-                return self._after_permanent(tries, trouble)
+                self._after_permanent(tries, trouble)
+                return
             else:
                 self._accept(tries)
-                return None
+                return
 
-    async def _admitted(self) -> bool:
-        """Wait for the governor; False if the run is being ended and this body is not yet out."""
-        hands = self._hands
+    async def _admitted(self, tries: Tries) -> bool:
+        """Wait for its turn and for the governor; False if the run is being ended and this body is
+        not yet out."""
+        hands, turns = self._hands, self._turns
+        landed = lambda: not self._outlook.nothing_landed  # noqa: E731 - asked again and again
+        await turns.wait_while_first_large(tries.batch, tries.whole, landed)
         while True:
             if hands.stopping():
                 return False
+            if turns.is_held_back(tries.whole):
+                await turns.news()
+                continue
             wait_s = hands.governor.admit(hands.clock.monotonic())
             if wait_s <= 0:
                 return True
             if wait_s == math.inf:
-                await self._ended.wait()
+                await turns.news()
             else:
                 await self._sleep(wait_s)
 
-    async def _attempt(self, tries: Tries) -> None:
-        hands, batch = self._hands, tries.batch
-        started = hands.clock.monotonic()
-        hands.governor.started(started)
-        accounts = hands.accounts
-        accounts.requests_sent += 1
-        accounts.requests_retried += tries.attempts > 0
-        accounts.bytes_sent += batch.size_bytes
-        accounts.in_flight += 1
-        tries.attempts += 1
-        tries.under_way = True
-        ended = False
-        try:
-            tries.verdict = await hands.target.send(batch)
-            self._check_count(batch, tries.verdict)
-            ended = True
-            tries.under_way = False
-            tries.latency_s = hands.clock.monotonic() - started
-            hands.governor.succeeded(hands.clock.monotonic(), tries.latency_s)
-            self.latencies_s.append(tries.latency_s)
-        except Trouble as trouble:
-            ended = True
-            tries.under_way = False
-            self._note_trouble(tries, trouble, started)
-            raise
-        except IngestError:
-            tries.under_way = False  # a target raises it only where nothing was applied
-            raise
-        finally:
-            accounts.in_flight -= 1
-            if not ended:
-                hands.governor.abandoned()
-            self._tell()
-
-    def _note_trouble(self, tries: Tries, trouble: Trouble, started: float) -> None:
-        now = self._hands.clock.monotonic()
-        tries.failed += 1
-        self._hands.accounts.requests_failed += 1
-        tries.status = trouble.status
-        self.latencies_s.append(now - started)
-        decision = self._hands.governor.troubled(now, trouble, tries.state, now - started)
-        tries.state, tries.wait_s = decision.attempts, decision.wait_s
-        tries.exhausted = decision.exhausted
-
-    def _check_count(self, batch: Batch, verdict: Verdict) -> None:
-        """Fewer taken than sent is no acceptance, unless the verdict accounts for the others."""
-        missing = len(verdict.refused) + verdict.doubtful
-        if verdict.taken is None or self._rules.harmless:
-            return
-        if verdict.taken + missing != batch.count:
-            raise Ambiguous(f"the service says it took {verdict.taken} of {batch.count} records")
+    def _is_too_large(self, tries: Tries) -> bool:
+        """True, and refused by ourselves, if the service has refused a body of this size."""
+        if not self._outlook.is_too_large(tries.batch):
+            return False
+        tries.refusal = TooLarge(f"the service takes no body of {tries.batch.size_bytes:,} bytes")
+        return True
 
     async def _after_retryable(self, tries: Tries, trouble: Trouble) -> None:
         if tries.exhausted:
-            raise StoppedByService(
-                f"the service did not take a batch within the retry budget: {trouble.message}",
-                "run the same command again later; limits.retry_budget_s sets the budget",
-            )
+            raise outage(trouble)
         await self._sleep(tries.wait_s)
 
     async def _after_ambiguous(self, tries: Tries, trouble: Ambiguous) -> bool:
@@ -193,18 +154,18 @@ class Attempts:
         if landed:
             self._accept(tries)
             return True
-        if landed is None and (self._hands.stopping() or self._is_given_up(tries)):
-            is_open = not self._is_given_up(tries)
-            self._end(tries, Outcome.AMBIGUOUS, trouble.message, is_open=is_open)
+        tries.unsettled += landed is None
+        given_up = self._is_given_up(tries)
+        if landed is None and (self._hands.stopping() or given_up):
+            self._ends.end(tries, Outcome.AMBIGUOUS, trouble.message, is_open=not given_up)
             return True
-        tries.unsettled = landed is None
         tries.message = trouble.message
         await self._sleep(tries.wait_s)
         return False
 
     def _is_given_up(self, tries: Tries) -> bool:
-        """It was sent once more already, or may not be."""
-        return tries.unsettled or not self._rules.send_doubtful
+        """It went out often enough without an answer, or may not go again."""
+        return tries.unsettled >= MOST_UNSETTLED or not self._rules.send_doubtful
 
     async def _settled(self, tries: Tries) -> bool | None:
         settler = self._hands.settler
@@ -230,75 +191,22 @@ class Attempts:
             finally:
                 self._sleepers.discard(scope)
 
-    def _after_permanent(self, tries: Tries, trouble: Trouble) -> Trouble | None:
-        error = self._stops_the_run(trouble)
+    def _after_permanent(self, tries: Tries, trouble: Trouble) -> None:
+        has_worked = self._outlook.accepted > 0
+        error = error_of(trouble, self._hands.target.shown, has_worked=has_worked)
         if error is not None:
             raise error
         if tries.doubtful:  # the first attempt may have landed: its refusal now proves nothing
-            self._end(tries, Outcome.AMBIGUOUS, tries.message)
-            return None
-        self._apart.refused(tries.batch)
-        if tries.batch.count > 1:
-            return trouble
-        self._end(tries, Outcome.REJECTED, trouble.message)
-        return trouble if tries.batch.dropped else None
-
-    def _stops_the_run(self, trouble: Trouble) -> IngestError | None:
-        shown = self._hands.target.shown
-        if isinstance(trouble, QuotaExceeded):
-            return StoppedByService(f"{shown}: the quota is used up: {trouble.message}", _LATER)
-        if isinstance(trouble, Unauthorized):
-            return self._unauthorized(trouble)
-        if isinstance(trouble, NotFound):
-            return TargetError(f"{shown}: not found: {trouble.message}", "see target.table")
-        if trouble.status is not None and trouble.status not in REFUSALS:
-            return TargetError(f"{shown}: {trouble.message}", "see target.base_url")
-        if self._apart.is_systematic:
-            return TargetError(
-                f"{shown}: refuses every request; the last words: {trouble.message}",
-                "no single record is at fault: compare the fields with the table",
-            )
-        return None
-
-    def _unauthorized(self, trouble: Unauthorized) -> IngestError:
-        shown = self._hands.target.shown
-        if not self._apart.accepted:
-            return SettingsError(f"{shown}: the token is refused: {trouble.message}", _TOKEN)
-        return StoppedByService(
-            f"{shown}: a token that worked is refused now: {trouble.message}",
-            "renew the token, then run the same command again",
-        )
+            self._ends.end(tries, Outcome.AMBIGUOUS, tries.message)
+            return
+        self._outlook.refused()
+        tries.refusal = trouble
 
     def _accept(self, tries: Tries) -> None:
-        self._apart.landed(tries.batch)
+        self._outlook.landed(tries.batch)
+        self._turns.tell()
         if self._rules.harmless and tries.lost_s is not None:
             # An attempt whose answer was lost may still commit, after a later record of its key.
             self._hands.hold(tries.batch, tries.lost_s + self._rules.longest_server_s)
         message = tries.message or tries.verdict.message
-        self._end(tries, Outcome.AMBIGUOUS if tries.doubtful else Outcome.ACCEPTED, message)
-
-    def _end(
-        self, tries: Tries, outcome: Outcome, message: str = "", *, is_open: bool = False
-    ) -> None:
-        if tries.receipt is not None:
-            return
-        refused = outcome is Outcome.REJECTED  # what it superseded is yet to be sent
-        tries.receipt = Receipt(
-            batch=replace(tries.batch, dropped=()) if refused else tries.batch,
-            outcome=outcome,
-            attempts=tries.attempts,
-            failed=tries.failed,
-            latency_s=tries.latency_s,
-            message=message,
-            status=tries.status,
-            resent=tries.doubtful and tries.attempts > (0 if tries.sent_before else 1),
-            verdict=tries.verdict,
-            is_open=is_open and outcome is Outcome.AMBIGUOUS,
-        )
-        self._hands.on_end(tries.receipt)
-
-    async def _record(self, tries: Tries) -> None:
-        """What became of the body, in the ledger; what is open stays open there."""
-        ledger, receipt = self._hands.ledger, tries.receipt
-        if ledger is not None and receipt is not None and not receipt.is_open:
-            await ledger.settle(receipt)
+        self._ends.end(tries, Outcome.AMBIGUOUS if tries.doubtful else Outcome.ACCEPTED, message)

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ingest.errors import Trouble
 from ingest.governor import Attempts, Governor
 from ingest.model import Accounts, Batch, Outcome, Receipt, Verdict
 from ingest.protocols import Clock, Envelope, Ledger, Settler, Target
+
+
+# How often a body goes out whose fate nothing settles. Once more would do if that one's answer were
+# sure to come; after two lost answers nobody knows that it is there at all.
+MOST_UNSETTLED = 4
 
 
 def never_sent(_: Batch) -> float | None:
@@ -31,6 +37,11 @@ class DeliveryRules:
     target_settles: bool = False
     longest_server_s: float = 60.0
 
+    @property
+    def counts_tell(self) -> bool:
+        """Rows are only ever added, and by requests alone: a count says what one has done."""
+        return not self.harmless and not self.target_settles
+
 
 @dataclass(frozen=True, slots=True)
 class Hands:
@@ -38,7 +49,8 @@ class Hands:
 
     `stopping` asks whether the run is being ended. `sent_before` says how many seconds ago a
     process that was ended may have sent this very body, None if none did. `too_large` is told the
-    size that bodies shall have from now on, `hold` a body that may still commit, and until when.
+    size that bodies shall have from now on, `hold` a body that may still commit, and until when,
+    `note` what people should know.
     """
 
     target: Target
@@ -53,17 +65,21 @@ class Hands:
     sent_before: Callable[[Batch], float | None] = never_sent
     too_large: Callable[[int], None] = _nothing
     hold: Callable[[Batch, float], None] = _nothing
+    note: Callable[[str], None] = _nothing
 
 
 @dataclass(slots=True)
 class Tries:
     """What one body has behind it.
 
-    `doubtful`: an attempt may have landed, and nothing has settled it. `lost_s` is when the last
-    such attempt ended, on the monotonic clock.
+    `doubtful`: an attempt may have landed, and nothing has settled it; `unsettled` counts these.
+    `lost_s` is when the last such attempt ended, on the monotonic clock. `whole` is the batch that the body is a part of, or
+    the same. `refusal`: the service has refused the records, and surely taken none; such a body
+    has no receipt yet.
     """
 
     batch: Batch
+    whole: Batch
     attempts: int = 0
     failed: int = 0
     latency_s: float = 0.0
@@ -75,10 +91,20 @@ class Tries:
     exhausted: bool = False
     under_way: bool = False
     doubtful: bool = False
-    unsettled: bool = False
+    unsettled: int = 0
     sent_before: bool = False
+    intended: bool = False
     lost_s: float | None = None
     receipt: Receipt | None = None
+    refusal: Trouble | None = None
+
+    @property
+    def landed_whole(self) -> bool:
+        """Every record of it is surely in."""
+        receipt = self.receipt
+        if receipt is None or receipt.outcome is not Outcome.ACCEPTED:
+            return False
+        return not (receipt.verdict.refused or receipt.verdict.doubtful)
 
     @property
     def end_if_stopped(self) -> Outcome:

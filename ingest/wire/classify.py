@@ -54,6 +54,9 @@ _BY_WORDS: tuple[tuple[int, bytes, type[Trouble]], ...] = (
     (429, b"quota exceeded", QuotaExceeded),
     (500, b"request too large", TooLarge),
 )
+# Envoy's words for a service that it lost; in these cases it never had a connection.
+_LOST_BEHIND_PROXY = b"disconnect/reset before headers"
+_NEVER_REACHED = (b"connection failure", b"connection timeout", b"overflow")
 _NAMING = (400, 422)
 _ERROR_KEYS = ("errors", "error", "failures", "failed", "rejected")
 _RESULT_KEYS = ("results", "items")
@@ -153,6 +156,8 @@ def _kind(reply: Reply) -> type[Trouble]:
     for status, words, kind in _BY_WORDS:
         if reply.status == status and words in said:
             return kind
+    if reply.status == 503 and _LOST_BEHIND_PROXY in said:
+        return Retryable if any(words in said for words in _NEVER_REACHED) else Ambiguous
     known = _BY_STATUS.get(reply.status)
     return known or _BY_CLASS.get(reply.status // 100, Ambiguous)
 

@@ -102,7 +102,6 @@ def test_envoy_gives_up_and_the_service_commits_later(tmp_path):
 
 
 @needs_envoy
-@pytest.mark.xfail(strict=True, reason="wire/classify: Envoy's 503 of a lost service is no refusal")
 def test_a_503_of_a_proxy_that_lost_the_service(tmp_path):
     """Envoy answers 503 where the service broke off after it had committed: its words ("reset
     before headers ... connection termination") say so, and nothing may be doubled silently."""

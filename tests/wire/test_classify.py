@@ -30,6 +30,7 @@ from ingest.wire.classify import Ending, itemised_errors
 
 JSON = {"content-type": "application/json; charset=utf-8"}
 HTML = {"content-type": "text/html"}
+ENVOY = b"upstream connect error or disconnect/reset before headers. reset reason: %b"
 PAGE = b"<!doctype html><html><head><title>Sign in</title></head></html>"
 
 
@@ -94,6 +95,10 @@ TABLE = [
     (501, b"", {}, Permanent),
     (502, PAGE, HTML, Ambiguous),
     (503, b"", {}, Retryable),
+    (503, ENVOY % b"connection termination", {}, Ambiguous),
+    (503, ENVOY % b"remote reset", {}, Ambiguous),
+    (503, ENVOY % b"remote connection failure", {}, Retryable),
+    (503, ENVOY % b"overflow", {}, Retryable),
     (504, b"", {}, Ambiguous),
     (505, b"", {}, Permanent),
     (520, b"", {}, Ambiguous),
