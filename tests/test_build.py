@@ -521,10 +521,10 @@ def test_a_wrong_token_is_said_and_never_shown(sandbox, tmp_path):
         tmp_path, "--debug", "load", "a.csv", "--to", f"avalanchio:{new_table()}", "--create",
         "--log-format", "json", env=wrong,
     )  # fmt: skip
-    assert code == 7
+    assert code == 2
     assert "token" in ran.stderr
     error = next(line for line in ran.stderr.splitlines() if '"event":"error"' in line)
-    assert "make a new one" in orjson.loads(error)["hint"]
+    assert "check the token" in orjson.loads(error)["hint"]
     assert not [found for found in files_below(tmp_path) if token.encode() in found]
 
 

@@ -328,3 +328,22 @@ def test_ndjson(tmp_path: Path) -> None:
     assert kinds["detail"] == "Json"
     assert kinds["session"] == "Bigint"
     assert kinds["at"] == "Timestamp"
+
+
+def test_a_rehearsal_knows_what_it_has_loaded(tmp_path: Path) -> None:
+    """Its sandbox is at another port each time, and the same one all the same: the second run of a
+    job skips what the first has loaded, and a run that was cut short is taken up."""
+    job = tmp_path / "few.toml"
+    (tmp_path / "few.csv").write_text("n\n1\n2\n3\n")
+    job.write_text(
+        '[source]\npaths = ["few.csv"]\n\n[target]\nsystem = "avalanchio"\ntable = "few"\n'
+        'create = true\nbase_url = "sandbox"\n'
+    )
+    first = load(job, tmp_path, "--limit", "2")
+    second = load(job, tmp_path)
+    third = load(job, tmp_path)
+    assert (first.counts, second.counts) == ({"read": 2, "accepted": 2}, {"read": 3, "accepted": 3})
+    assert first.report["run"] == second.report["run"] != third.report["run"]
+    assert third.counts == {"read": 3, "skipped": 3}
+    rows, _ = ask(third, "few", "n", "n")
+    assert [row["n"] for row in rows] == [1, 2, 3]

@@ -1,170 +1,70 @@
 """A run that is killed is taken up: nothing missing, nothing doubled but what the report names.
 
-The process is killed by SIGKILL at chosen or random instants, as often as it takes, and started
-again until it is done; then every row is counted at the service.
+The process is killed by SIGKILL at random instants, as often as it takes, and started again until
+it is done; then every row is counted at the service. What is loaded, how it is killed and what must
+hold is `benchmarks.killing`, where `python -m benchmarks kills` runs it by the hundred.
 """
 
 from __future__ import annotations
 
+import os
 import random
-import re
 import signal
-import time
 from collections import Counter
-from functools import partial
 from pathlib import Path
-from typing import Any
+from unittest import mock
 
 import orjson
 import pytest
 
-from tests.end_to_end import Command, command, counts, credentials, done, sums_up, until
+from benchmarks.killing.case import WAYS, Case
+from benchmarks.killing.seed import Load
+from benchmarks.killing.service import Service, serving, trouble
+from ingest.journal import Journal, Settle
+from tests.end_to_end import command, counts, done, job_of, load, sums_up
 from tests.sandbox.conftest import Running, running
 
 RECORDS, BATCH = 6_000, 100
 KILLS = 3
-OPEN = re.compile(r"[1-9]\d* batches perhaps sent")
-TROUBLE = (
-    "429:5%",
-    "reset-before:3%",
-    "reset-after-commit:3%",
-    "slow:30ms:30%",
-    "commit-late:400ms:3%",
-)
-# How each way of delivery is asked for, and what it promises.
-WAYS: dict[str, dict[str, Any]] = {
-    "ids": {"system": "avalanchio", "delivery": {"id": "derived"}},
-    "stamp": {"system": "avalanchio", "delivery": {"stamp": "stamp"}},
-    "evidence": {"system": "aito", "delivery": {"evidence_key": "n"}},
-    "none": {"system": "avalanchio", "delivery": {}},
-}
+PLAIN = Case(WAYS["none"], RECORDS, BATCH, late_s=0.0)
+IDS = Case(WAYS["ids"], RECORDS, BATCH, late_s=0.0)
 
 
-def write_job(folder: Path, way: str, records: int = RECORDS) -> Path:
-    """A job of two files, one of them with a bad record, and what it promises."""
-    wanted = WAYS[way]
-    half = records // 2
-    for name, numbers in (("a", range(half)), ("b", range(half, records))):
-        lines = [f"{n},{n}.5,text {n}\n" for n in numbers]
-        lines.insert(len(lines) // 3, "bad,1,x\n")
-        (folder / f"{name}.csv").write_text("n,price,name\n" + "".join(lines))
-    delivery = {"longest_server_s": 1.0, **wanted["delivery"]}
-    job = folder / "job.toml"
-    job.write_text(
-        f"""
-[source]
-paths = ["a.csv", "b.csv"]
-block_bytes = 4096
-[fields]
-n = {{ type = "integer" }}
-price = {{ type = "decimal" }}
-[target]
-system = "{wanted["system"]}"
-table = "t"
-create = true
-[limits]
-records = {BATCH}
-in_flight = 4
-[delivery]
-"""
-        + "".join(f"{key} = {orjson.dumps(value).decode()}\n" for key, value in delivery.items())
-    )
-    return job
+def write_job(folder: Path, case: Case = PLAIN) -> Path:
+    """The files and the job of a case."""
+    case.write_files(folder)
+    return case.write_job(folder / "job.toml", folder)
 
 
 def environment(server: Running) -> dict[str, str]:
     """What either service is reached by."""
-    return credentials(server) | {"AITO_URL": server.url, "AITO_API_KEY": "sandbox"}
+    return Service(server.url).environment
 
 
-def rows(server: Running, way: str) -> Counter[tuple[int, float, str]]:
+def rows(server: Running, case: Case = PLAIN) -> Counter[tuple[int, float, str]]:
     """Every row of the table, counted."""
-    if WAYS[way]["system"] == "avalanchio":
-        found: list[dict[str, Any]] = []
-        while True:
-            page = server.sql(f"select n, price, name from t limit 10000 offset {len(found)}")
-            part = orjson.loads(page.content)["rows"]
-            found += part
-            if len(part) < 10_000:
-                break
-    else:
-        asked = {"from": "t", "limit": 100_000}
-        headers = {"x-api-key": "sandbox", "Authorization": ""}
-        found = server.http.post("/api/v1/_query", json=asked, headers=headers).json()["hits"]
-    return Counter((row["n"], row["price"], row["name"]) for row in found)
-
-
-def expected(records: int = RECORDS) -> set[tuple[int, float, str]]:
-    """The rows that the files hold."""
-    return {(n, n + 0.5, f"text {n}") for n in range(records)}
-
-
-def has_seen(server: Running, requests: int) -> bool:
-    """Whether so many requests with records came."""
-    return bool(server.stats()["requests"] >= requests)
-
-
-def killed_until_done(
-    folder: Path, job: Path, server: Running, draw: random.Random
-) -> tuple[Command, int]:
-    """Run, kill amidst its requests, run again; the last one, and how often a process found bodies
-    that were perhaps sent."""
-    found = 0
-    for kill in range(KILLS + 1):
-        wanted = server.stats()["requests"] + draw.randint(1, 8)
-        with command(folder, "run", job, env=environment(server)) as ran:
-            if kill < KILLS:
-                until(partial(has_seen, server, wanted), "requests")
-                time.sleep(draw.uniform(0, 0.02))
-                ran.process.send_signal(signal.SIGKILL)
-            ran.process.wait(60)
-        found += bool(OPEN.search(ran.stderr))
-    return ran, found
+    return Service(server.url).rows(case)
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("way", WAYS)
 def test_killed_at_random_instants(tmp_path, way, seed):
-    """Ids, stamps and keys: every record once. Without them: none missing, and every doubled one
-    is in a batch that the report names."""
-    draw = random.Random(f"{way} {seed}")
-    job = write_job(tmp_path, way)
-    faults = [part for spec in TROUBLE for part in ("--fault", spec)]
-    with running(tmp_path / "data", *faults, "--seed", str(seed)) as server:
-        ran, found_open = killed_until_done(tmp_path, job, server, draw)
-        report = ran.report
-        # What a killed process left on its way may land until now.
-        time.sleep(0.5)
-        found = rows(server, way)
-    assert found_open > 0, "it was never killed with a body on its way"
-    assert report["records"]["read"] == RECORDS + 2, ran.stderr
-    assert report["records"]["rejected"] == 2
-    assert set(found) == expected()
-    named = {
-        (span["file"].rpartition("/")[2], number)
-        for batch in report["ambiguous"]
-        for span in batch["spans"]
-        for number in range(span["first"], span["last"] + 1)
-    }
-    doubled = {n for (n, _, _), times in found.items() if times > 1}
-    if way == "none":
-        assert {place(n) for n in doubled} <= named
-    else:
-        assert (doubled, report["ambiguous"], ran.process.returncode) == (set(), [], 3), ran.stderr
-    rejects = Path(report["rejects"]["file"]).read_text().splitlines()
-    assert len(rejects) == 2
-
-
-def place(n: int) -> tuple[str, int]:
-    """File and record number of the record with that `n`; a bad one stands a third in."""
-    half = RECORDS // 2
-    name, index = ("a.csv", n) if n < half else ("b.csv", n - half)
-    return name, index + 1 + (index >= half // 3)
+    """Ids, stamps and keys: every record once. Without them: none missing, every doubled one is in
+    a batch that the report names, and no more are named than were in doubt."""
+    case = Case(WAYS[way], RECORDS, BATCH, late_s=0.5)
+    case.write_files(tmp_path)
+    with serving(tmp_path / "data", trouble(case.late_s), seed) as service:
+        load = Load(case, tmp_path, tmp_path, service)
+        outcome = load.killed_until_done(KILLS, random.Random(f"{way} {seed}"))
+    assert outcome.findings.violations == ()
+    assert outcome.kills
+    assert any(kill.open_bodies for kill in outcome.kills), "never with a body on its way"
+    sums_up(outcome.report)
 
 
 def test_an_interrupted_run_is_taken_up_under_its_id(tmp_path):
     """Cumulative accounts: the second report counts everything once."""
-    job = write_job(tmp_path, "none")
+    job = write_job(tmp_path)
     with running(tmp_path / "data", "--fault", "slow:200ms:100%") as server:
         with command(tmp_path, "run", job, env=environment(server)) as ran:
             ran.until(lambda: server.stats()["records_accepted"] > 0, "a batch")
@@ -172,19 +72,19 @@ def test_an_interrupted_run_is_taken_up_under_its_id(tmp_path):
             assert ran.ended() == 143
         first = ran.report
         code, again = done(tmp_path, "run", job, env=environment(server))
-        found = rows(server, "none")
+        found = rows(server)
     second = again.report
     assert code == 3
     assert second["run"] == first["run"]
     assert first["records"]["unsent"] > 0
     assert counts(second) == {"read": RECORDS + 2, "accepted": RECORDS, "rejected": 2}
-    assert found == Counter(expected())
+    assert found == Counter(PLAIN.rows())
     assert "taking up" in again.stderr
 
 
 def test_a_finished_run_skips_unchanged_files(tmp_path):
     """Nothing is sent again; a file that changed is loaded; --restart loads all."""
-    job = write_job(tmp_path, "none")
+    job = write_job(tmp_path)
     with running(tmp_path / "data") as server:
         env = environment(server)
         assert done(tmp_path, "run", job, env=env)[0] == 3
@@ -204,16 +104,16 @@ def test_a_finished_run_skips_unchanged_files(tmp_path):
 
 def test_a_limit_is_a_prefix_of_the_same_run(tmp_path):
     """The first N records, then all of them, each once."""
-    job = write_job(tmp_path, "none")
+    job = write_job(tmp_path)
     with running(tmp_path / "data") as server:
         env = environment(server)
         code, first = done(tmp_path, "run", job, "--limit", "250", env=env)
         assert (code, counts(first.report)) == (0, {"read": 250, "accepted": 250})
         code, whole = done(tmp_path, "run", job, env=env)
-        found = rows(server, "none")
+        found = rows(server)
     assert whole.report["run"] == first.report["run"]
     assert counts(whole.report) == {"read": RECORDS + 2, "accepted": RECORDS, "rejected": 2}
-    assert found == Counter(expected())
+    assert found == Counter(PLAIN.rows())
 
 
 @pytest.mark.parametrize(
@@ -227,7 +127,7 @@ def test_a_limit_is_a_prefix_of_the_same_run(tmp_path):
 )
 def test_an_unfinished_run_that_changed_is_refused(tmp_path, change, said):
     """Exit 2 with what changed and the way on; limits may change."""
-    job = write_job(tmp_path, "none")
+    job = write_job(tmp_path)
     with running(tmp_path / "data") as server:
         env = environment(server)
         assert done(tmp_path, "run", job, "--limit", "250", env=env)[0] == 0
@@ -238,7 +138,7 @@ def test_an_unfinished_run_that_changed_is_refused(tmp_path, change, said):
         code, refused = done(tmp_path, "run", job, env=env)
         assert code == 2
         assert said in refused.stderr
-        found = rows(server, "none")
+        found = rows(server)
     assert sum(found.values()) == 350
 
 
@@ -252,7 +152,7 @@ def edit(folder: Path, old: str, new: str) -> None:
 
 def test_two_runs_of_one_job(tmp_path):
     """The second one ends with exit 5 and says who holds it; after a kill the lock is free."""
-    job = write_job(tmp_path, "none")
+    job = write_job(tmp_path)
     (tmp_path / "second").mkdir()
     (tmp_path / "second" / "state").symlink_to(tmp_path / "state")
     with running(tmp_path / "data", "--fault", "slow:300ms:100%") as server:
@@ -270,7 +170,7 @@ def test_two_runs_of_one_job(tmp_path):
 
 def test_a_table_that_is_gone_is_not_skipped(tmp_path):
     """What was loaded before is not there any more: refused, never reported as settled."""
-    job = write_job(tmp_path, "none")
+    job = write_job(tmp_path)
     with running(tmp_path / "data") as server:
         env = environment(server)
         assert done(tmp_path, "run", job, env=env)[0] == 3
@@ -279,3 +179,88 @@ def test_a_table_that_is_gone_is_not_skipped(tmp_path):
         code, refused = done(tmp_path, "run", job, env=env)
     assert code == 2
     assert "--restart" in refused.stderr
+
+
+def killed_with_a_journal(folder: Path, job: Path, server: Running) -> Path:
+    """A load that is killed after some batches have landed; its journal, with a log beside it."""
+    with command(folder, "run", job, env=environment(server)) as ran:
+        ran.until(lambda: server.stats()["records_accepted"] >= 20 * BATCH, "some batches")
+        ran.process.kill()
+        ran.process.wait()
+    journal = next((folder / "state" / "jobs").glob("*/journal.sqlite"))
+    assert journal.with_name("journal.sqlite-wal").stat().st_size > 0
+    return journal
+
+
+# How much is left of the file, as a share of what it grew to.
+@pytest.mark.parametrize(
+    ("name", "left", "refusal"),
+    [
+        ("journal.sqlite-wal", 0.0, "rows with ids that this job's records would have"),
+        ("journal.sqlite-wal", 0.5, None),
+        ("journal.sqlite-wal", 0.999, None),
+        ("journal.sqlite", 0.0, "the journal is damaged"),
+        ("journal.sqlite", 0.5, "the journal is damaged"),
+        ("journal.sqlite", 0.999, "the journal is damaged"),
+    ],
+)
+def test_a_journal_that_was_cut(tmp_path, name, left, refusal):
+    """Taken up truly, or refused in words before anything is sent. What was cut off the log is
+    forgotten, and with ids of their own records that go again stay the rows that they were; where
+    no run is left in it, those very ids in the table are the reason to refuse."""
+    job = write_job(tmp_path, IDS)
+    with running(tmp_path / "data", "--fault", "slow:20ms:100%") as server:
+        journal = killed_with_a_journal(tmp_path, job, server)
+        cut = journal.with_name(name)
+        with cut.open("r+b") as file:
+            file.truncate(int(cut.stat().st_size * left))
+        Service(server.url).at_rest(30)
+        before = rows(server, IDS)
+        code, again = done(tmp_path, "run", job, env=environment(server))
+        found = rows(server, IDS)
+    if refusal is not None:
+        assert code == 2, again.stderr
+        assert refusal in again.stderr
+        assert found == before
+        assert not (tmp_path / "report.json").exists()
+        return
+    assert code == 3, again.stderr
+    assert found == Counter(IDS.rows())
+    assert counts(again.report) == {"read": RECORDS + 2, "accepted": RECORDS, "rejected": 2}
+
+
+def test_a_line_is_on_the_disk_before_what_relies_on_it(tmp_path):
+    """A rejected record stands between those of a batch, and once that is settled only its line
+    says that it was rejected: not even a power cut may take the line and leave the batch."""
+    lines = [f"{n},1,x\n" if n % 7 else f"bad{n},1,x\n" for n in range(3000)]
+    (tmp_path / "a.csv").write_text("n,price,name\n" + "".join(lines))
+    fields = {"n": {"type": "integer"}}
+    source, limits = {"block_bytes": 4096}, {"records": 50}
+    job = job_of(tmp_path, "t", ["a.csv"], source=source, fields=fields, limits=limits)
+    synced, relied = b"", 0
+    fsync, write = os.fsync, Journal.write
+
+    def syncing(handle: int) -> None:
+        nonlocal synced
+        fsync(handle)
+        place = Path(f"/proc/self/fd/{handle}").readlink()
+        synced = place.read_bytes() if place.name == "rejects.ndjson" else synced
+
+    def settling(self, run, ops):
+        nonlocal relied
+        durable = {orjson.loads(line)["record"] for line in synced.splitlines()}
+        for op in ops:
+            if isinstance(op, Settle):
+                between = {n for part in op.receipt.batch.slices for n in part.rejected}
+                assert between <= durable
+                relied += len(between)
+        return write(self, run, ops)
+
+    with (
+        running(tmp_path / "data") as server,
+        mock.patch.object(os, "fsync", syncing),
+        mock.patch.object(Journal, "write", settling),
+    ):
+        run = load(server, job, tmp_path)
+    assert (run.code, run.report["records"]["rejected"]) == (3, 429)
+    assert relied > 400

@@ -16,10 +16,14 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from ingest.build import delivering
-from ingest.build.booking import Asked, booked, locked
+from ingest.build.booking import Asked, booked
 from ingest.build.connect import connected
+from ingest.build.mapping import keep_mapping
 from ingest.build.options import RunOptions, RunResult
+from ingest.build.origin import is_rehearsal, remember
+from ingest.build.run_facts import note_rows_before
 from ingest.build.running import Running
+from ingest.build.turn import in_turn
 from ingest.events import Started, Watcher
 from ingest.job import Job
 from ingest.meeting import meet
@@ -37,7 +41,8 @@ async def execute(job: Job, options: RunOptions, watcher: Watcher) -> RunResult:
     state.ensure()
     source = FileSource(job.source, job.base, watcher.note)
     async with AsyncExitStack() as stack:
-        stack.enter_context(locked(job, state, options))
+        clock = SystemClock()
+        options = await in_turn(stack, job, state, options, (watcher, clock))
         prepared = await source.prepare()
         stack.push_async_callback(source.aclose)
         connection = await stack.enter_async_context(
@@ -48,15 +53,17 @@ async def execute(job: Job, options: RunOptions, watcher: Watcher) -> RunResult:
         meant = await meet(stamped, prepared, target, connection.types, watcher.note)
         connection.check(meant.schema)
         delivering.check_ids(job, meant)
-        if connection.spooled and not options.fresh:
-            watcher.note(
-                "a load by way of a file is not in the journal: interrupted, it begins anew",
-                level="warning",
-            )
-        asked = Asked(target.shown, connection.base_url, meant.made, watcher)
-        fresh = options.fresh or connection.spooled
-        booking = stack.enter_context(booked(job, options, state, source, asked, fresh=fresh))
-        clock = SystemClock()
+        way = "file" if connection.spooled else ""
+        rehearsed = is_rehearsal(job, options)  # its sandbox is the same one, at another port
+        where = "sandbox" if rehearsed else connection.base_url
+        asked = Asked(target.shown, where, meant.made, watcher, way)
+        booking = stack.enter_context(
+            booked(job, options, state, source, asked, fresh=options.fresh)
+        )
+        remember(booking.run, job, options, prepared.layouts)
+        keep_mapping(booking.run, job, connection.base_url, meant, rehearsed=rehearsed)
+        if booking.begun is not None and not options.fresh:
+            await note_rows_before(booking.run, meant, connection, watcher)
         preparation = delivering.Preparation(job, target, clock, watcher)
         ready = await preparation.delivering(booking.run, nonce, source.files, booking.begun)
         source.leave_out(booking.skipped)

@@ -5,30 +5,36 @@ The lock of the job is held from here to the run's end. The journal says which o
 - *begun*: no run of this job is open. Files that the last finished run had, unchanged, are skipped;
 - *taken up*: the last run of this job was ended before its time. It goes on under its id with
   cumulative accounts, if it still is the same job: other settings (but for limits, rejects and
-  logging) or changed files are refused, with what changed and the way on;
+  logging) or changed files are refused, with what changed and the way on (`unchanged`);
 - *fresh*: outside of the books, for benchmarks. Nothing is recorded, nothing can be taken up.
 
 What can't be read twice (standard input, a FIFO) can't be taken up: said, and begun anew.
 
-Identity is what the records that are sent depend on, and where they go, the resolved base URL
-included: what was loaded into a rehearsal is not settled for the real service.
+Bodies on the disk are found again in the run's own directory, by their names alone. Those of a run
+that nobody takes up any more go when the next one begins.
 """
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
-import orjson
-
+from ingest.build.booked_run import Booking
 from ingest.build.options import RunOptions
+from ingest.build.unchanged import (
+    RESTART,
+    changes,
+    check_files,
+    identity_of,
+    identity_text,
+    is_same,
+    record_of,
+)
 from ingest.display import count
 from ingest.errors import SettingsError
 from ingest.events import Watcher
@@ -37,102 +43,32 @@ from ingest.journal import (
     FileRecord,
     IntentRecord,
     Journal,
-    JournalLedger,
     NewRun,
     RunRecord,
-    RunState,
-    Settled,
-    WrittenRejects,
     accounts_so_far,
     read_back,
     set_aside,
 )
-from ingest.locking import Holder, JobLock
-from ingest.model import Accounts, Batch
-from ingest.sources.files import FileSource, FileStat
+from ingest.locking import Holder, JobLock, keeps_it
+from ingest.pack.spool_leftovers import sweep
+from ingest.sources.files import FileSource
 from ingest.state import RunDir, StateDir
 
+__all__ = ["Asked", "Booking", "booked", "locked", "record_of"]
+
 LOCK_WAIT_S = 1.0  # `ingest clean` holds a lock for a moment
-SHOWN_CHANGES = 5
-_RESTART = (
-    "put it back as it was, or begin anew with --restart (what was sent stays at the service)"
-)
-
-
-@dataclass(slots=True)
-class Booking:
-    """One run in the books. Without `journal` it is outside of them.
-
-    `skipped` are records of unchanged files, by index. `begun` are the files that are loaded for
-    the first time, None in a run that is taken up.
-    """
-
-    run: RunDir
-    journal: Journal | None = None
-    record: RunRecord | None = None
-    accounts: Accounts = field(default_factory=Accounts)
-    settled: Settled | None = None
-    intents: Sequence[IntentRecord] = ()
-    ambiguous: Sequence[IntentRecord] = ()
-    written: WrittenRejects = field(default_factory=WrittenRejects)
-    skipped: dict[int, int] = field(default_factory=dict)
-    begun: frozenset[int] | None = None
-
-    @property
-    def first_number(self) -> int:
-        """The number of the first batch that is packed anew."""
-        return self.record.highest + 1 if self.record else 1
-
-    def ledger(self) -> JournalLedger | None:
-        """Where intents and outcomes are written."""
-        if self.journal is None or self.record is None:
-            return None
-        return JournalLedger(self.journal, self.record)
-
-    def sent_before(self) -> Callable[[Batch], float | None]:
-        """How long ago a process that was ended had a body under way; None if none had.
-
-        The books know when a body was intended, and not when its last attempt ended: so the wait
-        for late commits begins now.
-        """
-        known = {intent.key for intent in self.intents}
-        return lambda batch: 0.0 if (batch.number, batch.offset, batch.count) in known else None
-
-    def finish(
-        self, state: RunState, accounts: Accounts, source: FileSource, records: Mapping[int, int]
-    ) -> None:
-        """The run came to its end in this process; `records` were read of each file, by index.
-
-        Only of a run that is done a file counts as complete: one that was read to its end need not
-        be sent to its end.
-        """
-        if self.journal is None or self.record is None:
-            return
-        facts = {one.index: one for one in source.files_read()}
-        if state == "done":
-            whole = [
-                replace(
-                    record_of(stat),
-                    sha256=one.sha256,
-                    records=records.get(stat.index, 0),
-                    complete=True,
-                )
-                for stat in source.stats()
-                if (one := facts.get(stat.index)) is not None and one.sha256 is not None
-            ]
-            self.journal.put_files(self.record, whole)
-        self.journal.finish(self.record, state, accounts)
 
 
 @contextmanager
 def locked(job: Job, state: StateDir, options: RunOptions) -> Iterator[JobLock | None]:
-    """The job's lock, but for runs outside of the books. Raises JobHeld."""
+    """The job's lock, but for runs outside of the books. Raises JobHeld, at once if it is a run
+    that has it: then even one that ends within a second has kept this one out."""
     if options.fresh:
         yield None
         return
     lock = JobLock(state.lock_path(job.name))
     holder = Holder("", socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds"))
-    with lock.held(holder, wait_s=LOCK_WAIT_S):
+    with lock.held(holder, wait_s=LOCK_WAIT_S, wait_for=lambda other: not keeps_it(other)):
         yield lock
 
 
@@ -170,12 +106,13 @@ def booked(
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What the books ask about where the records go: the target in words, its base URL, whether
-    the table was made just now, and who is told."""
+    the table was made just now, and who is told; and by which way, if bodies lie on the disk."""
 
     shown: str
     base_url: str
     made: bool
     watcher: Watcher
+    way: str = ""
 
 
 class _Books:
@@ -197,7 +134,7 @@ class _Books:
         self._asked = asked
         self._journal = journal
         self._stats = source.stats()
-        self._identity = {**job.identifying(), "base_url": asked.base_url}
+        self._identity = identity_of(job, asked.base_url, asked.way)
 
     def booking(self) -> Booking:
         """Begin, or take up."""
@@ -213,10 +150,12 @@ class _Books:
         self._asked.watcher.note(words, level="warning")
 
     def _begun(self) -> Booking:
+        for last in self._journal.runs()[-1:]:  # those before it were swept when it began
+            sweep(RunDir(self._state.runs_dir / last.name).spool_dir)
         run = self._state.new_run(self._job.name, datetime.now(UTC), secrets.token_hex)
-        text = orjson.dumps(self._identity, option=orjson.OPT_SORT_KEYS).decode()
         skipped = self._unchanged()
-        new = NewRun(run.id, _digest(text), text, self._asked.shown, self._options.limit)
+        identity = identity_text(self._identity)
+        new = NewRun(run.id, *identity, self._asked.shown, self._options.limit)
         record = self._journal.begin(new)
         files = [skipped.get(stat.index, record_of(stat)) for stat in self._stats]
         files += [
@@ -247,7 +186,7 @@ class _Books:
         last = self._journal.last_done()
         if last is None:
             return {}
-        if _changes(last, self._identity):
+        if changes(last, self._identity):
             self._note("the job's settings changed since its last run: everything is loaded anew")
             return {}
         known = {file.shown: file for file in self._journal.files(last) if file.complete}
@@ -259,17 +198,16 @@ class _Books:
                 complete=True,
             )
             for stat in self._stats
-            if stat.shown in known and _is_same(known[stat.shown], stat)
+            if stat.shown in known and is_same(known[stat.shown], stat)
         }
 
     def _taken_up(self, record: RunRecord) -> Booking:
-        if changes := _changes(record, self._identity):
+        if found := changes(record, self._identity):
             raise SettingsError(
-                f"the unfinished run {record.name} was begun otherwise: {'; '.join(changes)}",
-                _RESTART,
+                f"the unfinished run {record.name} was begun otherwise: {'; '.join(found)}", RESTART
             )
         known = {file.shown: file for file in self._journal.files(record)}
-        self._check_files(record, known)
+        check_files(record, known, self._stats)
         run = RunDir(self._state.runs_dir / record.name)
         run.path.mkdir(mode=0o700, exist_ok=True)  # `ingest clean --unfinished` may have taken it
         record = self._journal.resume(record, self._options.limit)
@@ -286,7 +224,7 @@ class _Books:
             record=record,
             accounts=accounts,
             settled=settled,
-            intents=self._journal.open_intents(record),
+            intents=[_found_in(run, one) for one in self._journal.open_intents(record)],
             ambiguous=self._journal.ambiguous(record),
             written=written,
         )
@@ -297,59 +235,13 @@ class _Books:
         skipped = {file.index: file for file in files if file.complete}
         return self._with_skipped(booking, skipped)
 
-    def _check_files(self, record: RunRecord, known: Mapping[str, FileRecord]) -> None:
-        there = {stat.shown: stat for stat in self._stats}
-        for shown, file in known.items():
-            stat = there.get(shown)
-            if stat is None:
-                raise SettingsError(
-                    f"{shown}: a file of the unfinished run {record.name} is not there any more",
-                    _RESTART,
-                )
-            if not _is_same(file, stat):
-                raise SettingsError(
-                    f"{shown}: changed since the unfinished run {record.name} began", _RESTART
-                )
 
-
-def record_of(stat: FileStat) -> FileRecord:
-    """A file as it is now."""
-    facts = (stat.size_bytes, stat.mtime_ns, stat.inode, stat.device)
-    return FileRecord(stat.index, stat.shown, *facts)
-
-
-def _is_same(known: FileRecord, stat: FileStat) -> bool:
-    """Size and hash decide; time and inode are shortcuts only."""
-    if known.size_bytes != stat.size_bytes:
-        return False
-    times = (known.mtime_ns, known.inode, known.device)
-    if times == (stat.mtime_ns, stat.inode, stat.device):
-        return True
-    return known.sha256 is not None and known.sha256 == stat.sha256()
-
-
-def _changes(record: RunRecord, identity: Mapping[str, Any]) -> list[str]:
-    """What differs between the run's identity and today's, in words."""
-    then: dict[str, Any] = orjson.loads(record.identity_json)
-    now: dict[str, Any] = orjson.loads(orjson.dumps(identity))
-    return list(_differing(then, now, ""))[:SHOWN_CHANGES]
-
-
-def _differing(then: Any, now: Any, place: str) -> Iterator[str]:
-    if isinstance(then, dict) and isinstance(now, dict):
-        for key in sorted(then.keys() | now.keys()):
-            yield from _differing(then.get(key), now.get(key), f"{place}.{key}" if place else key)
-    elif then != now:
-        yield f"{place} was {_short(then)} and is {_short(now)}"
-
-
-def _short(value: Any) -> str:
-    text = orjson.dumps(value).decode()
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _found_in(run: RunDir, intent: IntentRecord) -> IntentRecord:
+    """The intent of a body on the disk, wherever the state directory is now."""
+    if intent.spool is None:
+        return intent
+    path = run.spool_dir / intent.spool.path.name
+    return replace(intent, spool=replace(intent.spool, path=path))
 
 
 def _table_is_gone(records: int) -> SettingsError:

@@ -21,12 +21,19 @@ from ingest.job import FieldSettings, Job
 from ingest.meeting import Meant
 from ingest.model import FileInfo, Slice
 from ingest.protocols import Clock, Envelope, Settler, Target
-from ingest.settling import EvidenceSettler, IdSettler, SettleRules, StampSettler
+from ingest.settling import (
+    EvidenceSettler,
+    IdSettler,
+    SettleRules,
+    StampSettler,
+    TrustedEvidence,
+)
 from ingest.state import RunDir, write_private
 
 RUN_ID_CHARS = len("20261121-221500--4f2a")
 NONCE_BYTES = 16
 ROWS_BEFORE = "rows_before.json"
+EVIDENCE = "evidence.ndjson"
 PLAIN_ENDINGS = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json")
 
 
@@ -135,7 +142,8 @@ class Preparation:
                 rows_before,
                 self._note,
             )
-            return Delivering(envelope, 0, settler, None)
+            kept = TrustedEvidence(settler, run.path / EVIDENCE, asks=rows_before != 0)
+            return Delivering(envelope, 0, kept, None)
         return Delivering(envelope, 0, None, None)
 
     async def _rows_before(self, run: RunDir, *, first: bool) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,9 @@ class RunOptions:
     """What the command line says about one run. Times in seconds; `limit` counts records read.
 
     `restart` forgets what earlier runs of the job settled; `fresh` leaves the journal out; never
-    both.
+    both. `job_file` is where the job was read from, if from a file, and `sets` what was set beside.
+    `if_running` says what is done where another run holds the job: raise JobHeld, or wait for it,
+    which counts towards `max_duration_s`.
     """
 
     state_dir: Path
@@ -25,6 +27,9 @@ class RunOptions:
     ask: str | None = None
     restart: bool = False
     fresh: bool = False
+    job_file: Path | None = None
+    sets: tuple[str, ...] = ()
+    if_running: Literal["fail", "wait"] = "fail"
 
 
 @dataclass(frozen=True, slots=True)

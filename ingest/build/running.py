@@ -1,19 +1,22 @@
 """One run that has an id: engine, progress, what is asked after the load, report.
 
-Beside the engine go the display's ticks, the signals and the limit of time (`ending`); after it
-what is asked of the service then (`afterwards`).
+Beside the engine go the display's ticks (`ticking`), the signals and the limit of time (`ending`);
+after it what is asked of the service then (`afterwards`). `packing` says how bodies are made.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import anyio
+import anyio.to_thread
 
 from ingest import report as reports
 from ingest.build.afterwards import Afterwards
@@ -21,28 +24,30 @@ from ingest.build.booking import Booking
 from ingest.build.delivering import Delivering
 from ingest.build.ending import Ending
 from ingest.build.options import RunOptions, RunResult
+from ingest.build.packing import packing_in_memory, packing_on_disk
+from ingest.build.rows_before import rows_before
 from ingest.build.services import Connection
+from ingest.build.ticking import Ticking
+from ingest.build.verifying import verify_after
 from ingest.delivery import DeliveryRules
 from ingest.engine import Engine, Pace, Parts, Result, Taken
 from ingest.errors import IngestError
-from ingest.events import RunStage, Snapshot, Watcher
+from ingest.events import Watcher, teller
 from ingest.governor import Governor
 from ingest.job import Job
-from ingest.journal import IntentRecord, RunState
+from ingest.journal import JournalLedger, RunState
 from ingest.meeting import Meant
-from ingest.pack import MemoryPacking
-from ingest.pack.recut import RecutPacking
 from ingest.protocols import Packing
 from ingest.rejects import RejectFile, RejectLimit
 from ingest.shape.csv_shape import CsvShaper
 from ingest.shape.json_shape import JsonShaper
 from ingest.sources.files import FileSource
 from ingest.sources.lines import LineCountingSource
+from ingest.timeline import Timeline
 from ingest.wire import SystemClock
 
 # One more than there are cores: a thread that waits for the interpreter leaves no core idle.
 SHAPERS = min(5, (os.cpu_count() or 1) + 1)
-TICKS_PER_S = 5
 
 
 class Running:
@@ -66,6 +71,8 @@ class Running:
         self.connection = connection
         self.target = connection.target
         self.started = self.clock.monotonic()
+        taken_up = self.booking.begun is None
+        self.timeline = Timeline(self.booking.accounts, taken_up=taken_up)
         self.after = Afterwards(connection, options.ask, watcher)
         limits = job.limits
         self.governor = Governor(
@@ -80,19 +87,40 @@ class Running:
     async def execute(self, meant: Meant) -> RunResult:
         """Load, and report. Whatever happens to the load stands in the report."""
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        async with RejectFile(self.run.rejects_path) as rejects, self._packing() as packing:
-            engine = self._engine(meant, rejects, packing)
+        sink = RejectFile(self.run.rejects_path, self.booking.make_room)
+        ledger = self.booking.ledger(sink.sync)
+        self.connection.join_books(self.booking, ledger)
+        # What an earlier process reported is so no more; killed, this one leaves none.
+        with contextlib.suppress(OSError):
+            self.run.report_path.unlink(missing_ok=True)
+        async with sink as rejects, self._packing(ledger) as packing:
+            engine = self._engine(meant, rejects, (packing, ledger))
             rejects.by_reason.update(self.booking.written.by_reason)
             result, interrupted = await self._watched(engine)
+            await self._sync(rejects)
             facts = self._facts(result, rejects, started_at, interrupted)
         report = reports.build_report(facts)
         report["requests"]["isolated"] = result.accounts.isolated
         report["records"]["superseded"] = result.accounts.superseded
         report["rows"] = self.after.row_counts
+        report["learned"] = asdict(self.governor.findings)
+        report["timeline"] = self.timeline.as_report()
         self._close_the_books(result, reports.state(facts))
         code = self._keep(report, reports.exit_code(facts))
+        if self.job.verify.after_load:
+            verified = await verify_after(
+                self.booking, self.job, self.connection, report, self.watcher
+            )
+            code = self._keep(report, verified if code == reports.exit_code(facts) else code)
         self.watcher.finished(report)
         return RunResult(report, code, self.after.rows)
+
+    async def _sync(self, rejects: RejectFile) -> None:
+        """What the books are about to say relies on the rejects' lines, to the last."""
+        try:
+            await anyio.to_thread.run_sync(rejects.sync)
+        except IngestError as error:
+            self.after.errors.append(error)
 
     def _close_the_books(self, result: Result, state: RunState) -> None:
         """The journal's last word; where it can't be written, the next run takes this one up."""
@@ -115,26 +143,19 @@ class Running:
         return code
 
     @asynccontextmanager
-    async def _packing(self) -> AsyncIterator[Packing]:
+    async def _packing(self, ledger: JournalLedger | None) -> AsyncIterator[Packing]:
         """In memory, or in files of the run's own directory."""
+        limited = self.options.limit is not None
         if not self.connection.spooled:
-            yield self._in_memory()
+            yield packing_in_memory(self.booking, self.delivering.envelope, limited=limited)
             return
-        from ingest.pack.spool import SpoolPacking  # noqa: PLC0415 - only one way needs it
-
-        packing = SpoolPacking(self.run.spool_dir, self.job.limits.spool_bytes)
-        async with packing.opened():
+        spool_bytes = self.job.limits.spool_bytes
+        async with packing_on_disk(self.booking, ledger, spool_bytes, limited=limited) as packing:
             yield packing
 
-    def _in_memory(self) -> Packing:
-        booking, envelope = self.booking, self.delivering.envelope
-        fresh = MemoryPacking(envelope, booking.first_number)
-        if booking.settled is None:
-            return fresh
-        limited = self.options.limit is not None
-        return RecutPacking(fresh, booking.intents, booking.settled, envelope, limited=limited)
-
-    def _engine(self, meant: Meant, rejects: RejectFile, packing: Packing) -> Engine:
+    def _engine(
+        self, meant: Meant, rejects: RejectFile, kept: tuple[Packing, JournalLedger | None]
+    ) -> Engine:
         envelope, booking = self.delivering.envelope, self.booking
         largest = envelope.largest_record - self.delivering.overhead_bytes
         kind = JsonShaper if meant.format == "ndjson" else CsvShaper
@@ -148,12 +169,14 @@ class Running:
             judge=RejectLimit(job.rejects.max_count, job.rejects.max_ratio),
             governor=self.governor,
             clock=self.clock,
-            packing=packing,
-            ledger=booking.ledger(),
+            packing=kept[0],
+            ledger=kept[1],
             settler=self.delivering.settler,
             taken=Taken(booking.accounts, booking.settled, booking.sent_before()),
             number=self.delivering.number,
             envelope=envelope,
+            told=teller(self.watcher),
+            note=lambda words: self.watcher.note(words, level="warning"),
         )
         settles = job.delivery.on_ambiguous == "settle"
         rules = DeliveryRules(
@@ -179,45 +202,36 @@ class Running:
             engine, self.watcher, self.clock, self.options.grace_s, self.after.scope.cancel
         )
         await self.after.before()
+        self._know_the_rows_before()
+        ticking = Ticking(
+            engine,
+            self.source,
+            self.governor,
+            self.connection,
+            self.clock,
+            self.started,
+            self.watcher,
+            self.timeline,
+        )
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._tick, engine)
+            tasks.start_soon(ticking.run)
             await tasks.start(ending.heed_signals)
             if self.options.max_duration_s is not None:
                 tasks.start_soon(ending.end_in_time, self.options.max_duration_s)
+            if self.connection.login is not None:
+                tasks.start_soon(ending.heed_token, self.connection.login)
             result = await engine.run()
+            ending.loaded()
             # Within the signals: whoever interrupts it still gets the report.
             await self.after.run(result.accounts, result.error, ending.interrupted)
             tasks.cancel_scope.cancel()
-        self.watcher.tick(self._snapshot(engine, "done"))
+        ticking.tick("done")
         return result, ending.interrupted
 
-    async def _tick(self, engine: Engine) -> None:
-        while True:
-            stage: RunStage = "draining" if engine.ending else "loading"
-            self.watcher.tick(self._snapshot(engine, stage))
-            await anyio.sleep(1 / TICKS_PER_S)
-
-    def _snapshot(self, engine: Engine, stage: RunStage) -> Snapshot:
-        accounts = engine.accounts
-        now = self.clock.monotonic()
-        return Snapshot(
-            elapsed_s=now - self.started,
-            read=accounts.read,
-            accepted=accounts.accepted,
-            rejected=accounts.rejected,
-            skipped=accounts.skipped,
-            ambiguous=accounts.ambiguous,
-            unsent=accounts.unsent,
-            bytes_read=accounts.bytes_read,
-            bytes_sent=accounts.bytes_sent,
-            in_flight=accounts.in_flight,
-            requests_sent=accounts.requests_sent,
-            retried=accounts.requests_retried,
-            source_bytes=self.source.raw_bytes,
-            pause_s=max(0.0, self.governor.paused_until - now),
-            stage=stage,
-            file=self.connection.latest.progress if accounts.in_flight else None,
-        )
+    def _know_the_rows_before(self) -> None:
+        counts, first = self.after.row_counts, self.booking.begun is not None
+        if counts:
+            counts["before"] = rows_before(self.run, counts["before"], first=first)
 
     def _facts(
         self, result: Result, rejects: RejectFile, started_at: str, interrupted: int | None
@@ -235,33 +249,20 @@ class Running:
             peak_rss_bytes=reports.peak_rss_bytes(),
             versions=reports.versions(),
             files=[
-                reports.FileFacts(f.shown, digests.get(f.index), self._records_of(result, f.index))
+                reports.FileFacts(
+                    f.shown,
+                    digests.get(f.index),
+                    self.booking.records_of(f.index, result.per_file.get(f.index, 0)),
+                )
                 for f in self.source.files
             ],
             rejects_file=str(rejects.path) if rejects.by_reason else None,
             rejects_by_reason=rejects.by_reason,
             ambiguous=[
-                *map(_named_before, self.booking.ambiguous),
+                *self.booking.ambiguous_before(),
                 *map(reports.AmbiguousBatch.of, result.ambiguous),
             ],
             errors=self.after.errors,
             interrupted=interrupted,
             started_at=started_at,
         )
-
-    def _records_of(self, result: Result, index: int) -> int:
-        """Records of a file that are on the accounts: read here, settled before, or skipped."""
-        booking = self.booking
-        read, skipped = result.per_file.get(index, 0), booking.skipped.get(index, 0)
-        before = 0
-        if booking.settled is not None and (found := booking.settled.files.get(index)):
-            before = sum(last - max(first, read + 1) + 1 for first, last in found if last > read)
-        return read + skipped + before
-
-
-def _named_before(intent: IntentRecord) -> reports.AmbiguousBatch:
-    """A batch that an earlier process of the run left ambiguous."""
-    records = intent.doubtful or intent.records
-    return reports.AmbiguousBatch(
-        intent.number, intent.spans, intent.resent, records, intent.message
-    )

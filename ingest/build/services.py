@@ -10,17 +10,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from ingest.build.booking import Booking
+from ingest.build.uploads import Uploads
 from ingest.build.ways import chosen_way
 from ingest.errors import SettingsError
 from ingest.events import FileProgress, Watcher
 from ingest.job import Job
+from ingest.journal import JournalLedger
 from ingest.model import Limits, Schema
-from ingest.protocols import Target
+from ingest.protocols import Rows, Target
 from ingest.shape.service import ServiceTypes
 from ingest.targets import aito, aito_types, avalanchio, avalanchio_types, schemes
 from ingest.targets.aito_batch import AitoBatchTarget
+from ingest.targets.aito_rows import AitoRows
 from ingest.targets.aito_stream import AitoStreamTarget
-from ingest.wire import Secret, Wire
+from ingest.targets.avalanchio_rows import AvalanchioRows
+from ingest.wire import Login, Secret, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,10 @@ class Connection:
     """A target, and what the run must know of it besides the promises of `Target`.
 
     `writers` requests go on at once. `spooled`: bodies are files of at most that many bytes in the
-    run's directory. `counts_rows`: its count is cheap enough to be asked before and after.
+    run's directory, and `join_books` is told of the books before the first of them is sent.
+    `counts_rows`: its count is cheap enough to be asked before and after. `login`
+    is what must be watched, because its token may come to an end while the run goes on. `rows` are
+    those of the table, for whoever asks them back.
     """
 
     target: Target
@@ -63,8 +71,11 @@ class Connection:
     base_url: str
     check: Callable[[Schema], None] = lambda _schema: None
     spooled: bool = False
+    join_books: Callable[[Booking, JournalLedger | None], None] = lambda _booking, _ledger: None
     counts_rows: bool = False
     latest: Latest = field(default_factory=Latest)
+    login: Login | None = None
+    rows: Rows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,7 @@ def _avalanchio(wanted: Wanted) -> Connection:
         job.limits.in_flight,
         wanted.wire.address.url,
         check=lambda schema: avalanchio.check_upsert_key(schema, key),
+        rows=AvalanchioRows(wanted.wire, job.target.table),
     )
 
 
@@ -101,7 +113,9 @@ def _aito(wanted: Wanted) -> Connection:
         return _aito_file(wanted, settings, types)
     kind = AitoBatchTarget if way == "batch" else AitoStreamTarget
     target = kind(wire, job.target.table, wanted.limits, settings)
-    return Connection(target, types, job.limits.in_flight, wire.address.url, counts_rows=True)
+    rows = AitoRows(wire, job.target.table, job.target.api)
+    url, writers = wire.address.url, job.limits.in_flight
+    return Connection(target, types, writers, url, counts_rows=True, rows=rows)
 
 
 def _aito_file(wanted: Wanted, settings: aito.AitoSettings, types: ServiceTypes) -> Connection:
@@ -109,13 +123,27 @@ def _aito_file(wanted: Wanted, settings: aito.AitoSettings, types: ServiceTypes)
     from ingest.pack.spool import SpoolEnvelope  # noqa: PLC0415 - only this way needs them
     from ingest.targets.aito_file import AitoFileTarget, FileSettings  # noqa: PLC0415
 
-    latest = Latest()
+    latest, uploads = Latest(), Uploads()
     limits = wanted.job.limits
-    file = FileSettings(stall_timeout_s=limits.stall_timeout_s, on_progress=latest.take)
+    file = FileSettings(
+        stall_timeout_s=limits.stall_timeout_s,
+        trigger_grace_s=wanted.job.delivery.longest_server_s,
+        on_state=uploads.keep,
+        on_progress=latest.take,
+    )
     envelope = SpoolEnvelope(limits.spool_bytes)
     target = AitoFileTarget(wanted.wire, wanted.job.target.table, envelope, settings, file)
     url = wanted.wire.address.url
-    return Connection(target, types, 1, url, spooled=True, counts_rows=True, latest=latest)
+    return Connection(
+        target,
+        types,
+        1,
+        url,
+        spooled=True,
+        join_books=partial(uploads.join, target),
+        counts_rows=True,
+        latest=latest,
+    )
 
 
 def _aito_types(api: aito_types.Api) -> ServiceTypes:

@@ -6,7 +6,23 @@ from typing import Annotated
 
 import typer
 
-from ingest.cli import clean, errors, load, run, runs, sandbox, show
+from ingest.cli import (
+    check,
+    clean,
+    errors,
+    init,
+    load,
+    plan,
+    replay,
+    report,
+    run,
+    runs,
+    sandbox,
+    schema,
+    show,
+    undo,
+    verify,
+)
 from ingest.cli.quick import QuickGroup
 
 EPILOG = """\
@@ -19,6 +35,14 @@ ingest run stocks.toml
 ingest runs --job stocks
 
 ingest show
+
+ingest report --html report.html
+
+ingest verify
+
+ingest replay
+
+ingest undo 20261121-2215
 
 ingest clean --older-than 30d
 
@@ -36,12 +60,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+app.command(epilog=init.EPILOG)(init.init)
+app.command(epilog=check.EPILOG)(check.check)
+app.command(epilog=plan.EPILOG)(plan.plan)
 app.command(epilog=run.EPILOG)(run.run)
 app.command(epilog=load.EPILOG)(load.load)
 app.command(epilog=runs.EPILOG)(runs.runs)
 app.command(epilog=show.EPILOG)(show.show)
+app.command(epilog=report.EPILOG)(report.report)
+app.command(epilog=verify.EPILOG)(verify.verify)
+app.command(epilog=replay.EPILOG)(replay.replay)
+app.command(epilog=undo.EPILOG)(undo.undo)
 app.command(epilog=clean.EPILOG)(clean.clean)
 app.command(epilog=sandbox.EPILOG)(sandbox.sandbox)
+app.command(epilog=schema.EPILOG)(schema.schema)
 
 
 def _version(wanted: bool) -> None:

@@ -9,8 +9,11 @@ import functools
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeVar
 
 import anyio
 
@@ -18,56 +21,80 @@ from ingest.build import RunOptions, RunResult, execute
 from ingest.cli.options import Wishes
 from ingest.cli.output import say, show, show_rows
 from ingest.errors import SettingsError
+from ingest.events import Watcher
 from ingest.job import Job
 from ingest.progress import make_watcher
 from ingest.state import RunDir, StateDir
 from ingest.summary import STYLES, Summary, verdict
 
+T = TypeVar("T")
 
-def run_jobs(jobs: Sequence[Job], wishes: Wishes) -> int:
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A job, the file it was read from (None: the command line), and what `--set` said."""
+
+    job: Job
+    file: Path | None = None
+    sets: Sequence[str] = ()
+
+
+def run_jobs(jobs: Sequence[Asked], wishes: Wishes) -> int:
     """Run the jobs in order, up to the first whose exit code is not 0; the last exit code."""
-    _check(jobs, wishes)
+    check_report(wishes, len(jobs))
     code = 0
-    for job in jobs:
-        code = run_job(job, wishes)
+    for asked in jobs:
+        code = run_job(asked, wishes)
         if code:
             break
     return code
 
 
-def run_job(job: Job, wishes: Wishes) -> int:
+def run_job(asked: Asked, wishes: Wishes) -> int:
     """Run one job and show its end; its exit code."""
-    gc.freeze()  # what was imported stays, and is not looked through again and again
-    gc.enable()
-    with make_watcher(
-        wishes.progress, wishes.log_format, quiet=wishes.quiet, stream=sys.stderr
-    ) as watcher:
-        result: RunResult = anyio.run(
-            functools.partial(execute, job, _options(wishes), watcher),
-            backend="asyncio",
-            backend_options={"use_uvloop": find_spec("uvloop") is not None},
-        )
-    _show_end(result, wishes)
+    options = replace(options_of(wishes), job_file=asked.file, sets=tuple(asked.sets))
+    result = watched(functools.partial(execute, asked.job, options), wishes)
+    show_end(result, wishes)
     if result.rows is not None:
         show_rows(result.rows)
     return result.exit_code
 
 
-def _check(jobs: Sequence[Job], wishes: Wishes) -> None:
+def watched(call: Callable[[Watcher], Awaitable[T]], wishes: Wishes) -> T:
+    """Await `call` with the watcher that is wished for."""
+    gc.freeze()  # what was imported stays, and is not looked through again and again
+    gc.enable()
+    with make_watcher(
+        wishes.progress, wishes.log_format, quiet=wishes.quiet, stream=sys.stderr
+    ) as watcher:
+        return anyio.run(
+            call,
+            watcher,
+            backend="asyncio",
+            backend_options={"use_uvloop": find_spec("uvloop") is not None},
+        )
+
+
+def check_report(wishes: Wishes, jobs: int = 1) -> None:
     """What can be known to fail at the end is said at the start."""
     if wishes.report is None:
         return
-    if len(jobs) > 1:
+    if jobs > 1:
         raise SettingsError(
-            f"--report holds one report, and {len(jobs)} jobs are given",
+            f"--report holds one report, and {jobs} jobs are given",
             "the reports are kept in the state directory too: see `ingest show RUN --json`",
         )
     parent = wishes.report.absolute().parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
+    try:
+        is_directory = parent.is_dir()
+    except OSError:  # below a directory where nobody may look
+        is_directory = False
+    if not is_directory or not os.access(parent, os.W_OK):
         raise SettingsError(f"--report {wishes.report}: {parent} is no directory to write in")
 
 
-def _options(wishes: Wishes) -> RunOptions:
+def options_of(wishes: Wishes) -> RunOptions:
+    """What `build` is told of them."""
     return RunOptions(
         state_dir=wishes.state_dir,
         report=wishes.report,
@@ -82,7 +109,7 @@ def _options(wishes: Wishes) -> RunOptions:
     )
 
 
-def _show_end(result: RunResult, wishes: Wishes) -> None:
+def show_end(result: RunResult, wishes: Wishes) -> None:
     """The summary, or with `--quiet` its warnings only. JSON's `finished` has said it already."""
     if wishes.log_format == "json":
         return

@@ -51,11 +51,11 @@ def load(
     """Load files into a table without a job file."""
     system, table = _target(to)
     target = {"system": system, "table": table, "create": create}
-    from ingest.cli.execute import run_jobs  # noqa: PLC0415 - `--help` stays quick
+    from ingest.cli.execute import Asked, run_jobs  # noqa: PLC0415 - `--help` stays quick
     from ingest.job import make_job  # noqa: PLC0415
 
     document = load_document(paths, target, sets or ())
-    return run_jobs([make_job(document, shown="command line")], wishes)
+    return run_jobs([Asked(make_job(document, shown="command line"))], wishes)
 
 
 def load_document(

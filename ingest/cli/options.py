@@ -14,7 +14,7 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -83,6 +83,24 @@ MaxDuration = Annotated[
         help="Stop in order after this long: 30s, 5m, 2h or seconds.",
     ),
 ]
+IfRunning = Annotated[
+    Literal["fail", "skip", "wait"],
+    typer.Option(
+        "--if-running",
+        help="If another run holds the job: exit 5; or skip: exit 0, nothing more is run; or wait"
+        " until it has ended, within --max-duration.",
+    ),
+]
+Metrics = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics",
+        metavar="FILE",
+        rich_help_panel=_SHOWN,
+        help="Keep the run's figures in FILE (*.prom), for the node exporter's text-file"
+        " collector.",
+    ),
+]
 Grace = Annotated[
     float,
     typer.Option(
@@ -147,6 +165,7 @@ class Wishes:
     limit: Limit = None
     max_duration: MaxDuration = None
     grace: Grace = GRACE_S
+    if_running: IfRunning = "fail"
     profile: Profile = None
     base_url: BaseUrl = None
     ask: Ask = None
@@ -155,6 +174,7 @@ class Wishes:
     log_format: Log = "text"
     progress: ProgressOption = "auto"
     quiet: Quiet = False
+    metrics: Metrics = None
 
     def __post_init__(self) -> None:
         if self.restart and self.fresh:
@@ -163,10 +183,16 @@ class Wishes:
                 " other leaves it alone",
                 "--fresh alone loads everything too; only later runs know nothing of it",
             )
+        if self.fresh and self.if_running != "fail":
+            raise SettingsError(
+                f"--if-running {self.if_running} and --fresh exclude each other: a run outside of"
+                " the journal holds no lock"
+            )
 
 
-def wishing(command: Callable[..., int]) -> Callable[..., int]:
-    """The command with an option for each of the `Wishes` in place of its parameter `wishes`."""
+def wishing(command: Callable[..., int], without: Sequence[str] = ()) -> Callable[..., int]:
+    """The command with an option for each of the `Wishes`, but for those named in `without`, in
+    place of its parameter `wishes`."""
 
     @functools.wraps(command)
     def outside(**values: Any) -> int:
@@ -174,6 +200,8 @@ def wishing(command: Callable[..., int]) -> Callable[..., int]:
         return command(**values, wishes=wishes)
 
     hints = get_type_hints(Wishes, include_extras=True)
+    for name in without:
+        del hints[name]
     own = inspect.signature(command, eval_str=True)
     parameters = [
         *(parameter for name, parameter in own.parameters.items() if name != "wishes"),
@@ -185,6 +213,7 @@ def wishing(command: Callable[..., int]) -> Callable[..., int]:
                 annotation=hints[field.name],
             )
             for field in dataclasses.fields(Wishes)
+            if field.name in hints
         ),
     ]
     outside.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined] # PEP 362

@@ -39,7 +39,7 @@ def run(
     sets: opt.Sets = None,
 ) -> int:
     """Load what the job files say, in the order given; stop at the first that fails."""
-    from ingest.cli.execute import run_jobs  # noqa: PLC0415 - `--help` stays quick
+    from ingest.cli.execute import Asked, run_jobs  # noqa: PLC0415 - `--help` stays quick
     from ingest.job import read_job  # noqa: PLC0415
 
-    return run_jobs([read_job(path, sets or ()) for path in jobs], wishes)
+    return run_jobs([Asked(read_job(path, sets or ()), path, sets or ()) for path in jobs], wishes)

@@ -13,8 +13,9 @@ from ingest.cli import options as opt
 from ingest.cli.errors import ended
 from ingest.cli.output import show as show_renderable
 from ingest.cli.output import write_out
+from ingest.display import encoding_of, safe
 from ingest.errors import IngestError, SettingsError
-from ingest.state import DEFAULT_STATE_DIR, StateDir
+from ingest.state import DEFAULT_STATE_DIR, RunDir, StateDir
 
 EPILOG = """\
 [bold]Examples[/bold]
@@ -51,29 +52,38 @@ def show(
 ) -> int:
     """Show what a run did."""
     found = StateDir(state_dir).find(run)
-    data = _read(found.report_path, found.id)
+    data = read_report(found)
     if as_json:
         write_out(data)
         return 0
-    from ingest.summary import Summary  # noqa: PLC0415 - `--help` stays quick
+    from rich.text import Text  # noqa: PLC0415 - `--help` stays quick
 
-    show_renderable(Summary(_parsed(data, found.report_path), str(found.report_path)), sys.stdout)
+    from ingest.housekeeping.replays import replays_of  # noqa: PLC0415
+    from ingest.summary import Summary  # noqa: PLC0415
+
+    report = parsed(data, found.report_path)
+    show_renderable(Summary(report, str(found.report_path)), sys.stdout)
+    for sentence in replays_of(report, unbooked=found.replay_dir.is_dir()):
+        show_renderable(Text(safe(sentence, encoding=encoding_of(sys.stdout))), sys.stdout)
     return 0
 
 
-def _read(path: Path, run: str) -> bytes:
+def read_report(run: RunDir) -> bytes:
+    """The run's report as it is kept. Raises IngestError where there is none."""
+    path = run.report_path
     try:
         return path.read_bytes()
     except FileNotFoundError as exc:
         raise SettingsError(
-            f"{run} has left no report: it is still running, or it was killed",
+            f"{run.id} has left no report: it is still running, or it was killed",
             "name another run: `ingest show RUN`",
         ) from exc
     except OSError as exc:
         raise SettingsError(f"{path}: can't be read: {exc.strerror}") from exc
 
 
-def _parsed(data: bytes, path: Path) -> dict[str, Any]:
+def parsed(data: bytes, path: Path) -> dict[str, Any]:
+    """The report in these bytes, which were read from `path`. Raises IngestError if it is none."""
     import orjson  # noqa: PLC0415 - `--help` stays quick
 
     try:

@@ -15,6 +15,9 @@ What is raised keeps the promises of `protocols.Target`, with these differences 
   were found in the file; what is missing besides is doubtful.
 - If no row of the first file landed, the next one is not sent: no single rows are at fault then.
 
+Each change is recorded before anything more is done, so that a process that was killed at any
+instant is followed by one that knows what may be out.
+
 The rows are counted right before the trigger, not before the upload, which may take an hour. The
 spool is not removed here: rejects are still to be read from it.
 """
@@ -78,15 +81,19 @@ class AitoFileTarget(AitoTable):
         """The batch of that number goes on where a journal says it stood."""
         self._uploads[number] = upload
 
+    def landed_before(self, rows: int) -> None:
+        """So many rows were taken by processes before this one."""
+        self._taken += rows
+
     async def send(self, batch: Batch) -> Verdict:
         """One attempt; see the module's head for what it raises."""
         if batch.spool is None:
             raise TargetError(f"{self.shown}: a batch without a file", "this is a defect")
-        if self._nothing_landed:
-            raise TargetError(f"{self.shown}: {self._nothing_landed}", _SYSTEMATIC)
         upload = self._uploads.get(batch.number) or Upload(batch.count)
+        if self._nothing_landed and not upload.triggers:
+            raise TargetError(f"{self.shown}: {self._nothing_landed}", _SYSTEMATIC)
         course = begin(upload, self._file.rules, self._now())
-        attempt = Attempt(batch.number, batch.spool, course, upload)
+        attempt = Attempt(batch, batch.spool, course, upload)
         while (step := self._steps.get(attempt.course.do)) is not None:
             if attempt.course.wait_s:
                 await self._file.senses.clock.sleep(attempt.course.wait_s)
@@ -102,11 +109,12 @@ class AitoFileTarget(AitoTable):
         """Decide what `event` means, and have it recorded before anything more is done."""
         attempt.course = advance(attempt.course, event, self._now())
         upload = attempt.upload
-        if upload == attempt.told:
+        self._uploads[attempt.batch.number] = upload
+        if not upload.is_further(attempt.told):
             return
-        self._uploads[attempt.number] = attempt.told = upload
+        attempt.told = upload
         try:
-            await self._file.on_state(attempt.number, upload)
+            await self._file.on_state(attempt.batch, upload)
         except IngestError as error:
             triggers_out = upload.triggers - isinstance(event, Triggering)
             if not triggers_out:
@@ -135,7 +143,7 @@ class AitoFileTarget(AitoTable):
         result = settled(upload.records, status, len(found.refused))
         if isinstance(result, str):
             raise Ambiguous(f"{place}: {result}")
-        del self._uploads[attempt.number]
+        del self._uploads[attempt.batch.number]
         self._taken += result.taken
         words = "; ".join(filter(None, (result.words, found.trouble)))
         if not self._taken:

@@ -7,6 +7,8 @@ only here:
   for the URL mostly says it itself;
 - a status whose upload has begun shows `startedAt`, or a row done; before the trigger it may show
   neither (or be a 404);
+- a file that was put long ago may be there no more: then its trigger is refused with one of
+  `FILE_UNKNOWN`;
 - whether `completedCount` includes the failing rows is not said (`settled`).
 
 A signed URL stands in init's answer: nothing here raises or keeps it in the clear.
@@ -23,6 +25,7 @@ from uuid import UUID
 from ingest.wire import Secret, safe_words
 
 ROWS_LISTED = 50
+FILE_UNKNOWN = (400, 404, 410)
 _USUAL = re.compile(r"Last \d+ failing rows")
 
 

@@ -22,9 +22,15 @@ from ingest.errors import (
     Unauthorized,
 )
 from ingest.events import FileProgress
-from ingest.model import Spool
+from ingest.model import Batch, Spool
 from ingest.targets.aito import AitoTable
-from ingest.targets.aito_file_answers import Slot, Status, read_slot, read_status
+from ingest.targets.aito_file_answers import (
+    FILE_UNKNOWN,
+    Slot,
+    Status,
+    read_slot,
+    read_status,
+)
 from ingest.targets.aito_types import as_meant, doubt_about
 from ingest.targets.aito_upload import EXPIRED_IN_A_ROW, Course, Rules, Upload
 from ingest.targets.aito_upload_events import (
@@ -51,10 +57,10 @@ from ingest.wire import (
     system_resolver,
 )
 
-OnState = Callable[[int, Upload], Awaitable[None]]
+OnState = Callable[[Batch, Upload], Awaitable[None]]
 
 
-async def _keep_nothing(_number: int, _upload: Upload) -> None:
+async def _keep_nothing(_batch: Batch, _upload: Upload) -> None:
     """For runs without a journal."""
 
 
@@ -63,8 +69,8 @@ class FileSettings:
     """How files are sent. `stall_timeout_s` without progress, and an upload is given up;
     `trigger_grace_s` unknown to the service, and one without an answer is triggered once more.
 
-    `on_state` is awaited with the batch's number at each change, and before the trigger goes out;
-    `on_progress` is told how far the file is.
+    `on_state` is awaited at each change that matters to whoever goes on after a kill, and before
+    the trigger goes out; `on_progress` is told how far the file is.
     """
 
     stall_timeout_s: float = 900.0
@@ -85,7 +91,7 @@ class Attempt:
     """One attempt at a file. `error` is what it ends with if the course says AGAIN or STOP, `told`
     what was last recorded of it."""
 
-    number: int
+    batch: Batch
     spool: Spool
     course: Course
     told: Upload
@@ -144,7 +150,7 @@ class Steps:
             if trouble.status == 409:  # perhaps because it has begun
                 return TriggerLost(trouble.message)
             attempt.error = self._as_raised(trouble, "the trigger of an upload")
-            return TriggerRefused(trouble.message)
+            return TriggerRefused(trouble.message, unknown=trouble.status in FILE_UNKNOWN)
         return TriggerLost(doubt) if doubt else TriggerTaken()
 
     async def look(self, attempt: Attempt) -> Event:

@@ -6,8 +6,8 @@
        ▲                │                ▲            │ ▲                  │
        └── expired ─────┘                └─ refused ──┘ └─ once more       └──▶ GIVEN_UP
 
-`Upload` is what a journal keeps, and all that it needs: a signed URL is not part of it, a new one
-is asked for. `advance` decides from an upload's course, what happened and the time.
+`Upload` is what a journal keeps (`aito_upload_record`). `advance` decides from an upload's course,
+what happened and the time.
 
 Laws:
 
@@ -17,6 +17,9 @@ Laws:
   `trigger_grace_s`, and the table has exactly as many rows as before the trigger, is it triggered
   once more, and never a third time. That it was triggered twice is remembered: a refusal of the
   second trigger ("already") says nothing of the first.
+- *A file that was put is not there for ever.* Where an attempt goes on with one that was put before
+  and its trigger is refused, the status is asked; if that knows of nothing begun, the file is put
+  once more.
 - *Polling ends.* It goes on as long as the upload gets further: more completed rows or more failing
   ones than ever before. Going backwards, 404, 500, HTML are borne until `stall_timeout_s` have
   passed without that; then the upload is given up, which is *ambiguous*. One that was given up, or
@@ -33,8 +36,7 @@ a wrong count costs nothing but doubt.
 from __future__ import annotations
 
 import enum
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from ingest.targets.aito_file_answers import Status
 from ingest.targets.aito_upload_events import (
@@ -51,55 +53,14 @@ from ingest.targets.aito_upload_events import (
     TriggerTaken,
     Unclear,
 )
+from ingest.targets.aito_upload_record import State, Upload, doubt
+
+__all__ = ["Course", "Do", "Rules", "State", "Upload", "advance", "begin", "doubt"]
 
 FIRST_WAIT_S = 0.05  # small files are done at once; the doubling soon makes the waits long
 LONGEST_WAIT_S = 10.0
 ASKED_WAIT_S = 60.0
 EXPIRED_IN_A_ROW = 3
-
-
-class State(enum.Enum):
-    """How far an upload is."""
-
-    SPOOLED = "spooled"
-    INITIALISED = "initialised"
-    UPLOADED = "uploaded"
-    TRIGGERING = "triggering"
-    TRIGGERED = "triggered"
-    FINISHED = "finished"
-    GIVEN_UP = "given_up"
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """One spool on its way. `records` are in it, `id` is the service's, `place` the URL without its
-    query, `expires_at` that URL's end (Unix seconds).
-
-    `rows_before` are the table's rows before the trigger, where known; `triggers` were sent that
-    may have worked; `completed` and `listed` (failing) rows are the most that a status ever showed;
-    `expired` URLs were refused in a row. `words` are the last trouble's.
-    """
-
-    records: int
-    state: State = State.SPOOLED
-    id: str = ""
-    place: str = ""
-    expires_at: float | None = None
-    rows_before: int | None = None
-    triggers: int = 0
-    completed: int = 0
-    listed: int = 0
-    expired: int = 0
-    words: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, for a journal."""
-        return {**asdict(self), "state": self.state.value}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Upload:
-        """What `as_json` gave. Raises ValueError or TypeError for anything else."""
-        return cls(**{**values, "state": State(values.get("state"))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +91,8 @@ class Course:
     """An upload under way: what to do next after `wait_s`, and what only this process knows.
 
     Times are of the monotonic clock: `advanced_s`, when it last got further; `absent_s`, since when
-    the service knows nothing of it. `interval_s` is the next pause between polls.
+    the service knows nothing of it. `interval_s` is the next pause between polls. `put_before`:
+    the file was there when this attempt began; `missed`: its trigger was refused since.
     """
 
     upload: Upload
@@ -141,6 +103,8 @@ class Course:
     interval_s: float = FIRST_WAIT_S
     absent_s: float | None = None
     no_more_triggers: bool = False
+    put_before: bool = False
+    missed: bool = False
 
 
 _BEGIN = {State.SPOOLED: Do.INIT, State.INITIALISED: Do.INIT, State.UPLOADED: Do.TRIGGER}
@@ -151,8 +115,15 @@ def begin(upload: Upload, rules: Rules, now_s: float) -> Course:
     given_up = upload.state is State.GIVEN_UP
     # The time of one that was given up is over: only if it got further is it followed again.
     advanced_s = now_s - rules.stall_timeout_s if given_up else now_s
-    do = _BEGIN.get(upload.state, Do.LOOK)
-    return Course(upload, rules, do, 0.0, advanced_s, no_more_triggers=given_up)
+    return Course(
+        upload,
+        rules,
+        _BEGIN.get(upload.state, Do.LOOK),
+        0.0,
+        advanced_s,
+        no_more_triggers=given_up,
+        put_before=upload.state is State.UPLOADED,
+    )
 
 
 def advance(course: Course, event: Event, now_s: float) -> Course:
@@ -207,6 +178,9 @@ def _triggering(
         case TriggerTaken():
             upload = replace(upload, state=State.TRIGGERED)
             return _look(replace(course, upload=upload), now_s)
+        case TriggerRefused(words, unknown=True) if upload.triggers == 1 and course.put_before:
+            upload = replace(upload, state=State.UPLOADED, triggers=0, words=words)
+            return _look(replace(course, upload=upload, put_before=False, missed=True), now_s)
         case TriggerRefused(words) if upload.triggers == 1:
             upload = replace(upload, state=State.UPLOADED, triggers=0, words=words)
             return _next(course, upload, Do.AGAIN)
@@ -216,6 +190,8 @@ def _triggering(
 
 def _seen(course: Course, status: Status, now_s: float) -> Course:
     upload = course.upload
+    if course.missed and not status.begun:
+        return _put_anew(course)
     if status.finished:
         upload = replace(
             upload, state=State.FINISHED, completed=status.completed, listed=len(status.rows)
@@ -229,6 +205,7 @@ def _seen(course: Course, status: Status, now_s: float) -> Course:
     upload = replace(
         upload,
         state=State.TRIGGERED if status.begun else upload.state,
+        triggers=max(upload.triggers, int(status.begun)),
         completed=max(upload.completed, status.completed),
         listed=max(upload.listed, len(status.rows)),
     )
@@ -237,6 +214,8 @@ def _seen(course: Course, status: Status, now_s: float) -> Course:
 
 
 def _absent(course: Course, words: str, now_s: float) -> Course:
+    if course.missed:
+        return _put_anew(course)
     course = _noted(course, words)
     since_s = now_s if course.absent_s is None else course.absent_s
     course = replace(course, absent_s=since_s)
@@ -250,6 +229,11 @@ def _absent(course: Course, words: str, now_s: float) -> Course:
     if may_again and now_s - since_s >= course.rules.trigger_grace_s:
         return _next(course, upload, Do.COUNT)
     return _look(course, now_s)
+
+
+def _put_anew(course: Course) -> Course:
+    upload = replace(course.upload, state=State.SPOOLED, id="")
+    return _next(replace(course, missed=False), upload, Do.INIT)
 
 
 def _counted(course: Course, rows: int | None, now_s: float) -> Course:
@@ -274,20 +258,3 @@ def _next(course: Course, upload: Upload, do: Do) -> Course:
 
 def _noted(course: Course, words: str) -> Course:
     return replace(course, upload=replace(course.upload, words=words))
-
-
-def doubt(upload: Upload, rows_after: int | None, stall_timeout_s: float) -> str:
-    """What is known of an upload that was given up, in words for the report."""
-    before = upload.rows_before
-    known = "how many rows the table had and has is not known"
-    if before is not None and rows_after is not None:
-        known = f"the table had {before:,} rows before and has {rows_after:,}"
-        if rows_after - before == upload.records:
-            known += f": exactly the {upload.records:,} more that were sent, if nobody else writes"
-    twice = ", triggered twice" if upload.triggers > 1 else ""
-    last = f"; the last words: {upload.words}" if upload.words else ""
-    return (
-        f"file upload {upload.id}{twice}: no progress for {stall_timeout_s:g} s and no end;"
-        f" {upload.completed:,} of {upload.records:,} rows completed as far as was seen;"
-        f" {known}{last}"
-    )

@@ -43,9 +43,10 @@ class TriggerTaken:
 
 @dataclass(frozen=True, slots=True)
 class TriggerRefused:
-    """Surely not begun by this trigger."""
+    """Surely not begun by this trigger; `unknown`: perhaps because the service has no such file."""
 
     words: str
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import json
 import os
 import secrets
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ingest.errors import IngestError, StoppedByService
 from ingest.events import Started, Watcher
@@ -29,7 +29,7 @@ plan: dict[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """The lead's, to the letter."""
+    """The lead's, to the letter; where the job came from is compared by those who ask for it."""
 
     state_dir: Path
     report: Path | None = None
@@ -41,6 +41,9 @@ class RunOptions:
     ask: str | None = None
     restart: bool = False
     fresh: bool = False
+    job_file: Path | None = field(default=None, compare=False)
+    sets: tuple[str, ...] = field(default=(), compare=False)
+    if_running: Literal["fail", "wait"] = "fail"
 
 
 @dataclass(frozen=True, slots=True)

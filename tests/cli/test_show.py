@@ -36,6 +36,19 @@ def test_the_latest(runner):
     assert result.stderr == ""
 
 
+def test_replays_of_a_run(runner):
+    """Behind the summary, and one that was ended before its time."""
+    run = StateDir(Path(".ingest")).find(kept("a", 1, rejected=1))
+    report = orjson.loads(run.report_path.read_bytes())
+    entry = {"started_at": "\x1b[1mthen", "replayed": 2, "accepted": 2, "exit_code": 0}
+    write_report(run.report_path, {**report, "replays": [entry]})
+    run.replay_dir.mkdir()
+    result = runner.invoke(app, ["show"])
+    assert "then: 2 records: 2 accepted (exit code 0)" in result.stdout
+    assert "\x1b[1m" not in result.stdout
+    assert "a replay of it was ended before its time" in result.stdout
+
+
 def test_json_is_the_kept_report(runner):
     """Byte by byte."""
     run = kept("a", 1)

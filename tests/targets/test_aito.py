@@ -222,7 +222,7 @@ async def test_what_does_not_appear_is_an_error(answers, words):
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(401, StoppedByService), (403, StoppedByService), (500, StoppedByService), (400, CallError)],
+    [(401, SettingsError), (403, SettingsError), (500, StoppedByService), (400, CallError)],
 )
 async def test_only_404_means_that_there_is_no_table(status, error):
     """Any other refusal to describe is not taken for absence: that would create."""

@@ -22,7 +22,7 @@ from ingest.errors import (
     Unauthorized,
 )
 from ingest.events import FileProgress
-from ingest.model import Refusal, Verdict
+from ingest.model import Batch, Refusal, Verdict
 from ingest.targets.aito_file import AitoFileTarget
 from ingest.targets.aito_upload import State, Upload
 from tests.fake_server import FakeServer, Line, answer, response
@@ -97,8 +97,8 @@ async def test_a_file_goes_up_is_triggered_and_followed_to_its_end(aito, batch):
     states: list[tuple[int, Upload]] = []
     progress: list[FileProgress] = []
 
-    async def keep(number: int, upload: Upload) -> None:
-        states.append((number, upload))
+    async def keep(batch: Batch, upload: Upload) -> None:
+        states.append((batch.number, upload))
 
     aito.look = [going(0), going(2), status(3)]
     clock = JumpingClock()
@@ -117,8 +117,7 @@ async def test_a_file_goes_up_is_triggered_and_followed_to_its_end(aito, batch):
         (1, State.INITIALISED),
         (1, State.UPLOADED),
         (1, State.TRIGGERING),
-        (1, State.TRIGGERED),
-        (1, State.TRIGGERED),  # two rows are in
+        (1, State.TRIGGERED),  # that two rows are in is no reason for a commit
         (1, State.FINISHED),
     ]
     last = states[-1][1]
@@ -138,7 +137,7 @@ async def test_that_it_is_triggered_is_recorded_before_it_is(aito, batch):
     """A run that is killed in between finds TRIGGERING in its journal."""
     recorded: list[State] = []
 
-    async def keep(_number: int, upload: Upload) -> None:
+    async def keep(_batch: Batch, upload: Upload) -> None:
         if upload.state is State.TRIGGERING:
             assert "trigger" not in aito.calls()
         recorded.append(upload.state)
@@ -605,7 +604,7 @@ async def test_an_upload_goes_on_where_a_journal_says_it_stood(aito, batch, stat
 async def test_a_state_that_can_not_be_recorded(aito, batch, state):
     """Before the trigger it stops the run; after it, the batch is ambiguous, never unsent."""
 
-    async def keep(_number: int, upload: Upload) -> None:
+    async def keep(_batch: Batch, upload: Upload) -> None:
         if upload.state is state:
             raise StoppedByService("disk full", "make room")
 
@@ -620,13 +619,71 @@ async def test_a_state_that_can_not_be_recorded(aito, batch, state):
 async def test_the_second_trigger_that_can_not_be_recorded_is_ambiguous(aito, batch):
     """The first may have worked."""
 
-    async def keep(_number: int, upload: Upload) -> None:
+    async def keep(_batch: Batch, upload: Upload) -> None:
         if upload.triggers == 2:
             raise IngestError("disk full")
 
     aito.trigger = [hang_up]
     aito.look = [MISSING]
     await failed(target_at(aito.base_url, on_state=keep), batch, Ambiguous)
+    assert aito.calls().count("trigger") == 1
+
+
+FORGOTTEN = [said({"message": "no such upload"}, 404), said({"message": "put it first"}, 400),
+             said({"message": "gone"}, 410)]  # fmt: skip
+
+
+@pytest.mark.parametrize("refusal", FORGOTTEN)
+@pytest.mark.parametrize("look", [MISSING, NOT_BEGUN])
+async def test_a_file_that_was_put_before_and_is_forgotten_is_put_again(aito, batch, refusal, look):
+    """Its trigger is refused, and the status knows of nothing begun."""
+    aito.trigger = [refusal, OK]
+    aito.look = [look, status(3)]
+    target = target_at(aito.base_url)
+    target.take_up(batch.number, Upload(3, State.UPLOADED, ID))
+    assert await sent(target, batch) == Verdict(3)
+    assert aito.calls() == [
+        "count", "trigger", "look", "init", "put", "count", "trigger", "look",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("refusal", FORGOTTEN)
+async def test_one_that_is_refused_because_it_has_begun_is_followed(aito, batch, refusal):
+    """Whatever words that is said in: it is not put again."""
+    aito.trigger = [refusal]
+    aito.look = [going(2), status(3)]
+    target = target_at(aito.base_url)
+    target.take_up(batch.number, Upload(3, State.UPLOADED, ID))
+    assert await sent(target, batch) == Verdict(3)
+    assert aito.calls() == ["count", "trigger", "look", "look"]
+
+
+async def test_a_file_that_is_refused_after_being_put_again_stops_the_run(aito, batch):
+    """It is put again once."""
+    aito.trigger = [MISSING]
+    aito.look = [MISSING]
+    target = target_at(aito.base_url)
+    target.take_up(batch.number, Upload(3, State.UPLOADED, ID))
+    await failed(target, batch, NotFound)
+    assert aito.calls().count("put") == 1
+
+
+async def test_rows_that_landed_before_count(aito, batch, tmp_path):
+    """A run that is taken up: its first file may fail whole, and the next one is sent."""
+    aito.look = [status(0, *RECORDS), status(3)]
+    target = target_at(aito.base_url)
+    target.landed_before(1)
+    await sent(target, batch)
+    assert await sent(target, spooled_batch(tmp_path, RECORDS, 2)) == Verdict(3)
+
+
+async def test_one_that_may_be_in_is_looked_at_although_nothing_landed(aito, batch, tmp_path):
+    """The next file is not sent, but what an earlier process has triggered is followed."""
+    aito.look = [status(0, *RECORDS), status(3)]
+    target = target_at(aito.base_url)
+    target.take_up(2, Upload(3, State.TRIGGERED, ID, triggers=1))
+    await sent(target, batch)
+    assert await sent(target, spooled_batch(tmp_path, RECORDS, 2)) == Verdict(3)
     assert aito.calls().count("trigger") == 1
 
 

@@ -126,6 +126,35 @@ def test_a_refused_trigger_may_be_sent_again():
     assert begin(course.upload, RULES, 2.0).do is Do.TRIGGER
 
 
+@pytest.mark.parametrize(
+    ("event", "do", "state"),
+    [
+        (Absent("404"), Do.INIT, State.SPOOLED),
+        (Seen(Status(finished=False, completed=0, begun=False)), Do.INIT, State.SPOOLED),
+        (Unclear("500"), Do.LOOK, State.UPLOADED),
+        (Seen(running(1)), Do.LOOK, State.TRIGGERED),
+        (Seen(ENDED), Do.FINISH, State.FINISHED),
+    ],
+)
+def test_a_file_that_was_put_before_and_is_unknown(event, do, state):
+    """Only where the status knows of nothing begun is it put again; one that has begun counts as
+    triggered."""
+    missed = (1.0, Triggering(7)), (1.0, TriggerRefused("404", unknown=True))
+    course = follow(replace(NEW, state=State.UPLOADED, id="id"), *missed)
+    assert (course.do, course.upload.state, course.upload.triggers) == (
+        Do.LOOK, State.UPLOADED, 0,
+    )  # fmt: skip
+    course = advance(course, event, 2.0)
+    assert (course.do, course.upload.state) == (do, state)
+    assert course.upload.triggers == (state is State.TRIGGERED)
+    if do is Do.INIT:  # and that once: the trigger of the new one is judged as any
+        again: list[tuple[float, Event]]
+        again = [(3.0, Initialised("new", "p", None)), (3.0, Stored()), *missed]
+        for now_s, happened in again:
+            course = advance(course, happened, now_s)
+        assert (course.do, course.upload.id) == (Do.AGAIN, "new")
+
+
 def lost(*then: tuple[float, Event], rows: int | None = 7) -> Course:
     """A trigger at second 0 without an answer, and what came after it."""
     return follow(NEW, *triggered_at(0.0, rows, TriggerLost("no answer")), *then)

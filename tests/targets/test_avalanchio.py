@@ -132,7 +132,7 @@ async def test_a_table_that_does_not_appear_is_an_error():
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("status", "error"), [(401, StoppedByService), (403, StoppedByService), (500, StoppedByService),
+    ("status", "error"), [(401, SettingsError), (403, SettingsError), (500, StoppedByService),
                           (400, CallError)]
 )  # fmt: skip
 async def test_only_404_means_that_there_is_no_table(status, error):

@@ -1,0 +1,106 @@
+"""One run in its job's books: what is known of it, and where its outcomes go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ingest.build.unchanged import record_of
+from ingest.journal import (
+    IntentRecord,
+    Journal,
+    JournalLedger,
+    RunRecord,
+    RunState,
+    Settled,
+    WrittenRejects,
+)
+from ingest.model import Accounts, Batch
+from ingest.report import AmbiguousBatch
+from ingest.sources.files import FileSource
+from ingest.state import RunDir
+
+
+@dataclass(slots=True)
+class Booking:
+    """One run in the books. Without `journal` it is outside of them.
+
+    `skipped` are records of unchanged files, by index. `begun` are the files that are loaded for
+    the first time, None in a run that is taken up.
+    """
+
+    run: RunDir
+    journal: Journal | None = None
+    record: RunRecord | None = None
+    accounts: Accounts = field(default_factory=Accounts)
+    settled: Settled | None = None
+    intents: Sequence[IntentRecord] = ()
+    ambiguous: Sequence[IntentRecord] = ()
+    written: WrittenRejects = field(default_factory=WrittenRejects)
+    skipped: dict[int, int] = field(default_factory=dict)
+    begun: frozenset[int] | None = None
+    _ledger: JournalLedger | None = None
+
+    @property
+    def first_number(self) -> int:
+        """The number of the first batch that is packed anew."""
+        return self.record.highest + 1 if self.record else 1
+
+    def ledger(self, before_settling: Callable[[], None]) -> JournalLedger | None:
+        """Where intents and outcomes are written: one for all who write, since it is what lets
+        them write one after the other."""
+        if self._ledger is None and self.journal is not None and self.record is not None:
+            self._ledger = JournalLedger(self.journal, self.record, before_settling)
+        return self._ledger
+
+    def make_room(self) -> bool:
+        """The disk is full: give up what was held back. False if nothing was."""
+        return self.journal is not None and self.journal.make_room()
+
+    def sent_before(self) -> Callable[[Batch], float | None]:
+        """How long ago a process that was ended had a body under way; None if none had.
+
+        The books know when a body was intended, and not when its last attempt ended: so the wait
+        for late commits begins now.
+        """
+        known = {intent.key for intent in self.intents}
+        return lambda batch: 0.0 if (batch.number, batch.offset, batch.count) in known else None
+
+    def records_of(self, index: int, read: int) -> int:
+        """Records of a file that are on the accounts: `read` here, settled before, or skipped."""
+        before = 0
+        if self.settled is not None and (found := self.settled.files.get(index)):
+            before = sum(last - max(first, read + 1) + 1 for first, last in found if last > read)
+        return read + self.skipped.get(index, 0) + before
+
+    def ambiguous_before(self) -> list[AmbiguousBatch]:
+        """The batches that earlier processes of the run left ambiguous."""
+        return [
+            AmbiguousBatch(
+                one.number, one.spans, one.resent, one.doubtful or one.records, one.message
+            )
+            for one in self.ambiguous
+        ]
+
+    def finish(
+        self, state: RunState, accounts: Accounts, source: FileSource, records: Mapping[int, int]
+    ) -> None:
+        """The run came to its end in this process; `records` were read of each file, by index.
+
+        Only of a run that is done a file counts as complete: one that was read to its end need not
+        be sent to its end.
+        """
+        if self.journal is None or self.record is None:
+            return
+        facts = {one.index: one for one in source.files_read()}
+        whole = [
+            replace(
+                record_of(stat),
+                sha256=one.sha256,
+                records=records.get(stat.index, 0),
+                complete=True,
+            )
+            for stat in source.stats()
+            if (one := facts.get(stat.index)) is not None and one.sha256 is not None
+        ]
+        self.journal.finish(self.record, state, accounts, whole if state == "done" else ())
