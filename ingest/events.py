@@ -7,14 +7,16 @@ Duties of a watcher: it never raises and never blocks for long. A terminal that 
 closed pipe or a full disk behind standard error is no reason for a run to stop, so a watcher that
 can't write falls silent. Duties of the caller: `started` once and first, `finished` once and last;
 `note` and `tick` in between (a `note` may also come before `started`). Snapshots are totals of the
-run, so a watcher may miss any of them.
+run, so a watcher may miss any of them. A `BatchWatcher` is told of each batch besides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from ingest.model import Receipt
 
 Level = Literal["info", "warning", "error"]
 RunStage = Literal["connecting", "loading", "draining", "done"]
@@ -88,3 +90,18 @@ class Watcher(Protocol):
     def finished(self, report: Mapping[str, Any]) -> None:
         """The run has ended; `report` is the contract's report."""
         ...
+
+
+@runtime_checkable
+class BatchWatcher(Watcher, Protocol):
+    """Who wants to know of each batch, too: what collects logs, and no display."""
+
+    def batch(self, receipt: Receipt) -> None:
+        """A body has come to its end, after all its attempts; the parts of one that was taken apart
+        each for themselves. Bodies that no writer took up have none."""
+        ...
+
+
+def teller(watcher: Watcher) -> Callable[[Receipt], None] | None:
+    """How such a watcher is told; None for others, so that nothing is spent on them."""
+    return watcher.batch if isinstance(watcher, BatchWatcher) else None

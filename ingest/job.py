@@ -200,8 +200,9 @@ class LimitSettings(Settings):
     the shaping threads and what waits between them, and `in_flight` + 2 bodies. (`block_bytes` is
     2 MiB, or 512 KiB where records are so large that bodies are full by bytes.)
 
-    `adaptive` lets the governor learn the rate and the concurrency below these limits: for services
-    whose rate nobody knows. One that refuses at random, whatever the pace, makes it too careful.
+    `adaptive`: below these limits the governor learns from 429s and from throughput how many
+    requests a second and how many at once the service takes. `false` switches that off: then it
+    only pauses when it is told to slow down.
 
     By way of a file, `records`, `bytes` and `in_flight` don't apply: a body is a gzip file of at
     most `spool_bytes` on the disk, one is filled while the one before is processed, and one whose
@@ -212,7 +213,7 @@ class LimitSettings(Settings):
     bytes: Annotated[int, Field(ge=1)] = 6_000_000
     in_flight: Annotated[int, Field(ge=1, le=256)] = 8
     requests_per_s: Annotated[float | None, Field(gt=0)] = None
-    adaptive: bool = False
+    adaptive: bool = True
     retry_budget_s: Annotated[float, Field(ge=0)] = 300.0
     connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     read_timeout_s: Annotated[float, Field(gt=0)] = 120.0
@@ -242,6 +243,16 @@ class RejectSettings(Settings):
     max_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
+class VerifySettings(Settings):
+    """`[verify]`: what is asked back from the service. `after_load`: at the end of each run.
+
+    `sample` records are compared cell by cell, unless all are wanted.
+    """
+
+    after_load: bool = False
+    sample: Annotated[int, Field(ge=1)] = 1000
+
+
 class Job(Settings):
     """A whole job. `base` is the directory that relative paths start from."""
 
@@ -253,6 +264,7 @@ class Job(Settings):
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
     rejects: RejectSettings = RejectSettings()
+    verify: VerifySettings = VerifySettings()
     base: Annotated[Path, Field(exclude=True)] = Path()
 
     @field_validator("name")

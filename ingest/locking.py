@@ -27,7 +27,7 @@ import orjson
 from ingest.display import json_bytes, safe
 from ingest.errors import JobHeld, SettingsError
 
-POLL_S = 0.2
+POLL_S = 0.02
 _NOTE_BYTES = 4096
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _STATE_DIR = "name another place with --state-dir DIR (or INGEST_STATE_DIR)"
@@ -40,6 +40,17 @@ class Holder:
     run: str = ""
     host: str = ""
     started: str = ""
+
+
+def anybody(_: Holder) -> bool:
+    """Every holder is worth waiting for."""
+    return True
+
+
+def keeps_it(holder: Holder) -> bool:
+    """Whether a holder has it for as long as a run lasts: it says since when. What is noted decides
+    nothing but how patiently one asks again."""
+    return bool(holder.started)
 
 
 class JobLock:
@@ -63,12 +74,19 @@ class JobLock:
         return f"<JobLock {self.path} {'free' if self._handle is None else 'held here'}>"
 
     @contextmanager
-    def held(self, holder: Holder | None = None, *, wait_s: float = 0.0) -> Iterator[None]:
-        """Hold the lock. Raises JobHeld at once, or after `wait_s` seconds, if another has it;
-        SettingsError where there can be no lock."""
+    def held(
+        self,
+        holder: Holder | None = None,
+        *,
+        wait_s: float = 0.0,
+        wait_for: Callable[[Holder], bool] = anybody,
+    ) -> Iterator[None]:
+        """Hold the lock. Raises JobHeld if another has it: at once, or after `wait_s` seconds if
+        `wait_for` says of that holder that it is worth it; SettingsError where there can be no
+        lock."""
         handle = self._handle = self._opened()
         try:
-            self._take(handle, wait_s)
+            self._take(handle, wait_s, wait_for)
             self.note(holder or Holder())
             try:
                 yield
@@ -100,12 +118,13 @@ class JobLock:
             raise self._unusable(OSError(errno.EINVAL, "is no plain file"))
         return handle
 
-    def _take(self, handle: int, wait_s: float) -> None:
+    def _take(self, handle: int, wait_s: float, wait_for: Callable[[Holder], bool]) -> None:
         until = self._monotonic() + wait_s
         while not self._try(handle):
             left_s = until - self._monotonic()
-            if left_s <= 0:
-                raise self._held_by_another(handle)
+            found = _noted(os.pread(handle, _NOTE_BYTES + 1, 0))
+            if left_s <= 0 or not wait_for(found):
+                raise self._held_by_another(found)
             self._sleep(min(POLL_S, left_s))
 
     def _try(self, handle: int) -> bool:
@@ -117,8 +136,7 @@ class JobLock:
             raise self._unusable(exc) from exc
         return True
 
-    def _held_by_another(self, handle: int) -> JobHeld:
-        found = _noted(os.pread(handle, _NOTE_BYTES + 1, 0))
+    def _held_by_another(self, found: Holder) -> JobHeld:
         facts = (f"run {found.run}", f"on {found.host}", f"since {found.started}")
         known = ", ".join(
             fact

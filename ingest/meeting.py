@@ -45,12 +45,16 @@ class PreparedSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What was settled: how each layout is shaped, and the table as it is now; `made` just so."""
+    """What was settled: how each layout is shaped, and the table as it is now; `made` just so.
+
+    `before` is the table as it was, None where there was none.
+    """
 
     format: Format
     plans: Mapping[Layout, ShapePlan]
     schema: Schema
     made: bool = False
+    before: Schema | None = None
 
 
 async def meet(
@@ -78,7 +82,7 @@ async def meet(
     wish = _wish(plans.values(), made, meeting)
     schema = await target.ensure(wish) if job.target.create else live
     assert schema is not None
-    return Meant(prepared.format, plans, schema, made=live is None)
+    return Meant(prepared.format, plans, schema, made=live is None, before=live)
 
 
 def _guessed(

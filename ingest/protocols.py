@@ -7,10 +7,11 @@ suites in `tests/` hold every implementation to them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from ingest.model import (
     Batch,
@@ -266,4 +267,124 @@ class RejectSink(Protocol):
 
     async def write(self, rejects: Sequence[Any]) -> None:
         """Keep these `model.Reject`s, in order."""
+        ...
+
+
+# --- rows of a table, for verify and undo ---------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OfTable:
+    """All rows of the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfIds:
+    """Rows whose id is in one of these ranges (both ends included, no two overlap)."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OfStamps:
+    """Rows that bear a stamp of this run in this column; with `stamp` those of that one alone."""
+
+    column: str
+    run: str
+    stamp: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfValues:
+    """Rows whose column has one of these values, which are at least one."""
+
+    column: str
+    values: tuple[str | int, ...]
+
+
+Scope = OfTable | OfIds | OfStamps | OfValues
+Row = dict[str, Any]
+ID = "id"
+
+
+@dataclass(frozen=True, slots=True)
+class TheseIds:
+    """Rows to delete, named one by one: 1 to `MOST` ids. Nothing else that deletes by id exists."""
+
+    ids: tuple[int, ...]
+    MOST: ClassVar[int] = 1000
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.ids) <= self.MOST or any(type(one) is not int for one in self.ids):
+            raise ValueError(f"a deletion names 1 to {self.MOST} ids, each an integer")
+
+
+@dataclass(frozen=True, slots=True)
+class ThisStamp:
+    """The rows of one body, by its whole stamp: `<run>:<number>.<offset>.<count>`."""
+
+    column: str
+    stamp: str
+
+    def __post_init__(self) -> None:
+        if not self.column or not re.fullmatch(
+            r"[A-Za-z0-9._-]+:\d{9}\.\d{6}\.\d{6}", self.stamp, re.ASCII
+        ):
+            raise ValueError(f"{self.stamp!r} is no stamp of a body")
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Of one numeric column: how many values are not null, and what they add up to."""
+
+    count: int
+    total: int | float
+
+
+class Rows(Protocol):
+    """A table's rows as the service has them. Every call retries by itself, as a target's do.
+
+    Duties: an answer that may not be all that was asked for raises an IngestError; nulls may be
+    left out of a row. `has_ids`: every row has an `id`, and it is among what is answered.
+    """
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether rows have an id of their own."""
+        ...
+
+    def can_ask(self, value: str | int) -> bool:
+        """Whether rows can be asked for by this value safely."""
+        ...
+
+    async def count(self, scope: Scope, /) -> int:
+        """How many rows."""
+        ...
+
+    def pages(
+        self, scope: Scope, columns: Sequence[str], page_rows: int, /
+    ) -> AsyncGenerator[list[Row], None]:
+        """All of them, in pages of at most so many, each row once while nobody writes."""
+        ...
+
+    async def at(
+        self, scope: Scope, columns: Sequence[str], offset: int, limit: int, /
+    ) -> list[Row]:
+        """Some of them: those at a place in the service's order."""
+        ...
+
+    async def sums(self, scope: Scope, columns: Sequence[str], /) -> dict[str, Sum]:
+        """Sums over numeric columns."""
+        ...
+
+    async def stamps(self, scope: OfStamps, /) -> dict[str, int]:
+        """The stamps of a run that stand in the table, with the number of their rows."""
+        ...
+
+    async def delete(self, these: TheseIds | ThisStamp, /) -> None:
+        """Delete these rows. Harmless when repeated."""
+        ...
+
+    async def drop(self) -> None:
+        """Drop the table."""
         ...

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import JobHeld, SettingsError
-from ingest.locking import POLL_S, Holder, JobLock
+from ingest.locking import POLL_S, Holder, JobLock, keeps_it
 
 HOLDER = Holder("20261121-221500-stocks-4f2a", "box", "2026-11-21T22:15:00+00:00")
 SCRIPT = """
@@ -233,3 +233,24 @@ def test_a_file_system_without_locks(path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(SettingsError, match="No locks available"), JobLock(path).held():
         pass
+
+
+def test_whom_it_is_worth_waiting_for(path: Path, foreign: int) -> None:
+    """Nobody waits for one who says since when he has it; of one who has not said so yet, and then
+    does, it is found out at the next look."""
+
+    def is_brief(holder: Holder) -> bool:
+        return not keeps_it(holder)
+
+    class Saying(Waiting):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            os.pwrite(foreign, b'{"started":"now"}', 0)
+
+    clock = Saying(None, foreign)
+    for looks in (1, 0):
+        clock.slept.clear()
+        lock = JobLock(path, clock.monotonic, clock.sleep)
+        with pytest.raises(JobHeld), lock.held(HOLDER, wait_s=60.0, wait_for=is_brief):
+            pass
+        assert len(clock.slept) == looks

@@ -196,6 +196,7 @@ def test_killed_amidst_a_replay(tmp_path, way, kind, seed):
     (run,) = (tmp_path / "state" / "runs").iterdir()
     assert sorted(path.name for path in run.iterdir() if path.name != "rows_before.json") == [
         "job.json",
+        "mapping.json",
         "report.json",
     ]
 

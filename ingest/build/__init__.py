@@ -28,18 +28,28 @@ from ingest.events import Started, Watcher
 from ingest.job import Job
 from ingest.meeting import meet
 from ingest.sources.files import FileSource
+from ingest.sources.records import RecordSource, RecordStream
 from ingest.state import StateDir
 from ingest.wire import SystemClock
 
 __all__ = ["RunOptions", "RunResult", "execute"]
 
 
-async def execute(job: Job, options: RunOptions, watcher: Watcher) -> RunResult:
-    """Run one job. Raises IngestError only before the run has an id, when nothing was sent."""
+async def execute(
+    job: Job, options: RunOptions, watcher: Watcher, records: RecordStream | None = None
+) -> RunResult:
+    """Run one job. Raises IngestError only before the run has an id, when nothing was sent.
+
+    With `records` these are what is loaded, and no files; somebody else pumps them.
+    """
     delivering.check(job)
     state = StateDir(options.state_dir)
     state.ensure()
-    source = FileSource(job.source, job.base, watcher.note)
+    source = (
+        FileSource(job.source, job.base, watcher.note)
+        if records is None
+        else RecordSource(job.source, records, watcher.note)
+    )
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         options = await in_turn(stack, job, state, options, (watcher, clock))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ingest.build.unchanged import record_of
+from ingest.build.grown import Before
 from ingest.journal import (
     IntentRecord,
     Journal,
@@ -25,7 +25,8 @@ from ingest.state import RunDir
 class Booking:
     """One run in the books. Without `journal` it is outside of them.
 
-    `skipped` are records of unchanged files, by index. `begun` are the files that are loaded for
+    `skipped` are records of unchanged files, by index, `grown` what files that grew were before
+    (those records are settled). `begun` are the files that are loaded for
     the first time, None in a run that is taken up.
     """
 
@@ -38,6 +39,7 @@ class Booking:
     ambiguous: Sequence[IntentRecord] = ()
     written: WrittenRejects = field(default_factory=WrittenRejects)
     skipped: dict[int, int] = field(default_factory=dict)
+    grown: Mapping[int, Before] = field(default_factory=dict)
     begun: frozenset[int] | None = None
     _ledger: JournalLedger | None = None
 
@@ -88,19 +90,24 @@ class Booking:
         """The run came to its end in this process; `records` were read of each file, by index.
 
         Only of a run that is done a file counts as complete: one that was read to its end need not
-        be sent to its end.
+        be sent to its end. What is kept of it are the bytes that were read, with the times that it
+        had before: one that is written to meanwhile is seen to have changed.
         """
         if self.journal is None or self.record is None:
             return
         facts = {one.index: one for one in source.files_read()}
+        members = {file.index for file in source.files if file.member}
         whole = [
             replace(
-                record_of(stat),
+                file,
+                size_bytes=file.size_bytes if file.index in members else one.raw_bytes,
                 sha256=one.sha256,
-                records=records.get(stat.index, 0),
+                records=records.get(file.index, 0),
                 complete=True,
             )
-            for stat in source.stats()
-            if (one := facts.get(stat.index)) is not None and one.sha256 is not None
+            for file in self.journal.files(self.record)
+            if file.size_bytes is not None
+            and (one := facts.get(file.index)) is not None
+            and one.sha256 is not None
         ]
         self.journal.finish(self.record, state, accounts, whole if state == "done" else ())

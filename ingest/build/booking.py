@@ -2,7 +2,8 @@
 
 The lock of the job is held from here to the run's end. The journal says which of three this is:
 
-- *begun*: no run of this job is open. Files that the last finished run had, unchanged, are skipped;
+- *begun*: no run of this job is open. Files that the last finished run had, unchanged, are skipped,
+  and so is what was there before of those that grew (`grown`);
 - *taken up*: the last run of this job was ended before its time. It goes on under its id with
   cumulative accounts, if it still is the same job: other settings (but for limits, rejects and
   logging) or changed files are refused, with what changed and the way on (`unchanged`);
@@ -19,12 +20,13 @@ from __future__ import annotations
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ingest.build.booked_run import Booking
+from ingest.build.grown import Before, before_of, find, settled_with, told
 from ingest.build.options import RunOptions
 from ingest.build.unchanged import (
     RESTART,
@@ -153,11 +155,16 @@ class _Books:
         for last in self._journal.runs()[-1:]:  # those before it were swept when it began
             sweep(RunDir(self._state.runs_dir / last.name).spool_dir)
         run = self._state.new_run(self._job.name, datetime.now(UTC), secrets.token_hex)
-        skipped = self._unchanged()
+        skipped, grown = self._settled_before()
         identity = identity_text(self._identity)
         new = NewRun(run.id, *identity, self._asked.shown, self._options.limit)
         record = self._journal.begin(new)
         files = [skipped.get(stat.index, record_of(stat)) for stat in self._stats]
+        # How many records were there before is known to whoever takes this run up.
+        files = [
+            replace(file, records=grown[file.index].records) if file.index in grown else file
+            for file in files
+        ]
         files += [
             FileRecord(file.index, file.shown)
             for file in self._source.files
@@ -165,32 +172,34 @@ class _Books:
         ]
         self._journal.put_files(record, files)
         begun = frozenset(file.index for file in self._source.files) - skipped.keys()
-        return self._with_skipped(Booking(run, self._journal, record, begun=begun), skipped)
+        booking = Booking(run, self._journal, record, begun=begun - grown.keys())
+        return self._with_skipped(booking, skipped, grown)
 
-    def _with_skipped(self, booking: Booking, skipped: dict[int, FileRecord]) -> Booking:
+    def _with_skipped(
+        self, booking: Booking, skipped: dict[int, FileRecord], grown: dict[int, Before]
+    ) -> Booking:
         booking.skipped = {index: file.records or 0 for index, file in skipped.items()}
-        records = sum(booking.skipped.values())
+        booking.grown = grown
+        booking.settled = settled_with(booking.settled, grown)
+        records = sum(booking.skipped.values()) + sum(one.records for one in grown.values())
         if records and self._asked.made:
             raise _table_is_gone(records)
         booking.accounts.read += records
         booking.accounts.skipped += records
         if skipped:
             self._asked.watcher.note(
-                f"{count(len(skipped))} files with {count(records)} records are unchanged since"
-                " they were loaded: skipped (--restart loads them again)"
+                f"{count(len(skipped))} files with {count(sum(booking.skipped.values()))} records"
+                " are unchanged since they were loaded: skipped (--restart loads them again)"
             )
+        if grown:
+            self._asked.watcher.note(told(grown))
         return booking
 
-    def _unchanged(self) -> dict[int, FileRecord]:
-        """Files that the last finished run of this very job had, by index."""
-        last = self._journal.last_done()
-        if last is None:
-            return {}
-        if changes(last, self._identity):
-            self._note("the job's settings changed since its last run: everything is loaded anew")
-            return {}
-        known = {file.shown: file for file in self._journal.files(last) if file.complete}
-        return {
+    def _settled_before(self) -> tuple[dict[int, FileRecord], dict[int, Before]]:
+        """Of the last finished run of this very job, by index: the files that are unchanged, and
+        those that only grew."""
+        known = self._known_before()
+        unchanged = {
             stat.index: replace(
                 record_of(stat),
                 sha256=known[stat.shown].sha256,
@@ -200,6 +209,27 @@ class _Books:
             for stat in self._stats
             if stat.shown in known and is_same(known[stat.shown], stat)
         }
+        others = [stat for stat in self._stats if stat.index not in unchanged]
+        grown, anew = find(known, others, self._source)
+        for words in anew:
+            self._note(words)
+        return unchanged, grown
+
+    def _known_before(self) -> dict[str, FileRecord]:
+        last = self._journal.last_done()
+        if last is None:
+            return {}
+        if changes(last, self._identity):
+            self._note("the job's settings changed since its last run: everything is loaded anew")
+            return {}
+        return {file.shown: file for file in self._journal.files(last) if file.complete}
+
+    def _grown_before(self, files: Sequence[FileRecord]) -> dict[int, Before]:
+        """Of an unfinished run's files those of which it had passed over the beginning."""
+        last = self._journal.last_done()
+        done = {file.shown: before_of(file) for file in self._journal.files(last)} if last else {}
+        pairs = [(file, done.get(file.shown)) for file in files if not file.complete]
+        return {file.index: one for file, one in pairs if one and one.records == file.records}
 
     def _taken_up(self, record: RunRecord) -> Booking:
         if found := changes(record, self._identity):
@@ -233,7 +263,7 @@ class _Books:
             f" {count(len(booking.intents))} batches perhaps sent"
         )
         skipped = {file.index: file for file in files if file.complete}
-        return self._with_skipped(booking, skipped)
+        return self._with_skipped(booking, skipped, self._grown_before(files))
 
 
 def _found_in(run: RunDir, intent: IntentRecord) -> IntentRecord:

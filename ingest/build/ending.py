@@ -4,12 +4,16 @@ The first SIGINT, SIGTERM or SIGHUP drains the run, the second stops it, and so 
 grace. A limit of time drains it as an interrupt would. The end of the token drains it while it is
 still good, with an error (exit 7) and without a grace: to drop what is in flight would leave it
 ambiguous, and its own limits of time end it.
+
+Signals are the whole process's, and so the command's alone: a program that uses ingest as a library
+asks by an `Interrupt`, and no handler of its own is touched.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import anyio
@@ -47,6 +51,43 @@ class Watched(Protocol):
         ...
 
 
+class Interrupt:
+    """Asks a run to end, as signals do: once to drain it, twice to stop it. One run, one loop.
+
+    `heard` says whether somebody listens: before that there is nothing to drain.
+    """
+
+    def __init__(self) -> None:
+        self.heard = False
+        self._asked = 0
+        self._more = anyio.Event()
+
+    def ask(self) -> None:
+        """Once more. To be called in the run's own event loop."""
+        self._asked += 1
+        self._more.set()
+
+    def __aiter__(self) -> AsyncIterator[int]:
+        self.heard = True
+        return self
+
+    async def __anext__(self) -> int:
+        while not self._asked:
+            self._more = anyio.Event()
+            await self._more.wait()
+        self._asked -= 1
+        return signal.SIGINT
+
+
+@contextmanager
+def _signals(interrupt: Interrupt | None) -> Iterator[AsyncIterator[int]]:
+    if interrupt is not None:
+        yield aiter(interrupt)
+        return
+    with anyio.open_signal_receiver(*SIGNALS) as signals:
+        yield signals
+
+
 class Ending:
     """Heeds what ends a run; `interrupted` is the exit code that it then has."""
 
@@ -57,19 +98,22 @@ class Ending:
         clock: Clock,
         grace_s: float,
         also: Callable[[], None],
+        interrupt: Interrupt | None = None,
     ) -> None:
-        """`also` is called when the run is told to end, for what goes on beside the engine."""
+        """`also` is called when the run is told to end, for what goes on beside the engine.
+        `interrupt` is heeded instead of signals."""
         self._engine = engine
         self._watcher = watcher
         self._clock = clock
         self._grace_s = grace_s
         self._also = also
+        self._interrupt = interrupt
         self._loading = anyio.CancelScope()
         self.interrupted: int | None = None
 
     async def heed_signals(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Run until cancelled."""
-        with anyio.open_signal_receiver(*SIGNALS) as signals:
+        with _signals(self._interrupt) as signals:
             task_status.started()
             async with anyio.create_task_group() as tasks:
                 async for number in signals:

@@ -8,6 +8,7 @@ its target is what the person said: a base URL that came from the environment st
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from ingest.operations.init_write import checked, job_text
 from ingest.shape.service import ServiceTypes
 from ingest.state import StateDir
 from ingest.wire import Login, Secret, Wire
+from ingest.wire.address import parse_base_url
 
 RETRY_S = 10.0  # looking is not worth the patience of a load
 SAME_FOLDER = 4  # so many files of one folder and ending are written as a glob
@@ -71,6 +73,9 @@ class Initialised:
 async def initialise(options: InitOptions, watcher: Watcher) -> Initialised:
     """Look and draft. Raises SettingsError or SourceError for data that a run could not read."""
     given = _given(options)
+    address = given["target"].get("base_url")
+    if isinstance(address, str) and address != "sandbox":
+        parse_base_url(address)  # a password in it must not come to stand in a file
     asking = make_job({"name": options.name, **given}, base=options.base, shown="command line")
     looked = await look(asking.source, options.base, options.sample, watcher.note)
     service = await _service(asking, options, watcher)
@@ -183,4 +188,5 @@ def _with_header(made: Draft, looked: Looked) -> Draft:
 def job_name(table: str, file: Path | None) -> str:
     """The job's name: its file's, or the table's, as far as a job can have it."""
     wanted = file.stem if file else table
-    return snake(wanted)[:100].encode("ascii", "ignore").decode().strip("_") or "job"
+    plain = unicodedata.normalize("NFKD", snake(wanted)).encode("ascii", "ignore").decode()
+    return plain[:100].strip("_") or "job"

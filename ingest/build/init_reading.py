@@ -27,7 +27,6 @@ from ingest.operations.init_sample import PLACE_BYTES, PLACES, Input, Part, is_s
 from ingest.operations.init_seen import Seen
 from ingest.shape.shaped import pseudo_value
 from ingest.sources.compression import MAGIC_BYTES, codec_of
-from ingest.sources.dialect import Sniffed
 from ingest.sources.discover import Place, discover
 from ingest.sources.encoding import Encoding, Transcoder
 from ingest.sources.files import FileSource
@@ -38,6 +37,7 @@ from ingest.sources.whole import Reading, read_sample
 
 TRIED_LINES = 200
 TRIED_RECORDS = 20
+SAME_FILES = 50  # so many are looked at to see whether they share an encoding
 _FROM_ANYWHERE = frozenset({"utf-8", "cp1252", "iso8859-1"})
 
 Note = Callable[[str], None]
@@ -59,21 +59,15 @@ async def look(settings: SourceSettings, base: Path, sample: int | None, note: N
     Raises SettingsError or SourceError for what a run could not read either, or holds nothing.
     """
     notes: list[str] = []
-    header = await to_thread.run_sync(_header, settings, base)
+    inputs = await to_thread.run_sync(_inputs, settings, base)
+    header = await to_thread.run_sync(_header, settings, inputs)
     settings = SourceSettings.model_validate(
         {**settings.model_dump(exclude_unset=True), **header.settings}
     )
     source = FileSource(settings, base, notes.append, fingerprint=False)
     prepared = await source.prepare(0)
-    if any(not file.regular for file in prepared.files):
-        await source.aclose()
-        raise SettingsError(
-            "a pipe can't be looked at and loaded afterwards: what was read of it is gone",
-            "give init a file: a part of the data will do",
-        )
     if not prepared.layouts:
         raise SettingsError("there are no records to look at", "give init data of the kind to load")
-    inputs = await to_thread.run_sync(_inputs, settings, base)
     whole = sample is None and is_small([one for _, _, one in inputs])
     found = Look()
     if whole:
@@ -93,24 +87,38 @@ async def look(settings: SourceSettings, base: Path, sample: int | None, note: N
 Inputs = Sequence[tuple[FileInfo, Place, Input]]
 
 
-def _header(settings: SourceSettings, base: Path) -> Header:
-    """What the first file that holds anything needs to have said about its header."""
-    found = discover(settings, base)
-    for file, place in zip(found.files, found.places, strict=True):
-        if not file.regular:
-            return Header()
-        head = read_head(file, place, settings)
-        if not head.empty:
-            return header_of(head.text, settings, final=head.final)
-    return Header()
-
-
 def _inputs(settings: SourceSettings, base: Path) -> Inputs:
     found = discover(settings, base)
+    if any(not file.regular for file in found.files):
+        raise SettingsError(
+            "a pipe can't be looked at and loaded afterwards: what was read of it is gone",
+            "give init a file: a part of the data will do",
+        )
     return [
         (file, place, Input(file.size_bytes or 0, _is_plain(place)))
         for file, place in zip(found.files, found.places, strict=True)
     ]
+
+
+def _header(settings: SourceSettings, inputs: Inputs) -> Header:
+    """What has to be said of the first file's header, and of the encoding that the files share."""
+    found = Header()
+    for file, place, _ in inputs:
+        head = read_head(file, place, settings)
+        if not head.empty:
+            found = header_of(head.text, settings, final=head.final)
+            break
+    names = {_encoding_name(file, place, settings) for file, place, _ in inputs[:SAME_FILES]}
+    if settings.encoding is not None or len(names) > 1 or not any(names):
+        return found
+    why = f"The encoding was found out from the bytes. {found.why}".strip()
+    return Header({**found.settings, "encoding": names.pop()}, why)
+
+
+def _encoding_name(file: FileInfo, place: Place, settings: SourceSettings) -> str:
+    """The encoding to be named: none of UTF-8, and of a file that says its own by a mark."""
+    found = _encoding(file, place, Reading(settings, Headers(settings), fingerprint=False))
+    return "" if found.bom_bytes or found.name == "utf-8" else found.name
 
 
 def _is_plain(place: Place) -> bool:
@@ -156,27 +164,26 @@ def _record_bytes(reading: Reading, inputs: Inputs) -> int:
 
 
 def _blocks(file: FileInfo, place: Place, part: Part, reading: Reading) -> Sequence[Block]:
-    if part.start == 0:
-        return read_sample([(file, place)], reading, part.size_bytes)
+    """The whole records of a part of a file."""
     head_of = partial(read_head, file, place, reading.settings)
     sniffed = settle(file, head_of, reading.headers.of)
     encoding = _encoding(file, place, reading)
-    if sniffed is None or encoding.name not in _FROM_ANYWHERE:
+    if sniffed is None:
         return ()
+    if encoding.name not in _FROM_ANYWHERE or not _is_plain(place):
+        return read_sample([(file, place)], reading, part.size_bytes) if part.start == 0 else ()
     raw = _read(place, part)
+    if part.start == 0:
+        raw = raw[encoding.bom_bytes :]
     text, _ = Transcoder(encoding.name, file.shown).feed(raw)
-    start = _first_border(text, sniffed.layout)
-    if start is None:
-        return ()
-    inside = replace(sniffed, data_start=0, data_line=1)
-    return _cut(file, inside, text[start:], reading, is_end=part.place == PLACES - 1)
-
-
-def _cut(
-    file: FileInfo, sniffed: Sniffed, text: bytes, reading: Reading, *, is_end: bool
-) -> Sequence[Block]:
+    if part.start:
+        start = _first_border(text, sniffed.layout)
+        if start is None:
+            return ()
+        text, sniffed = text[start:], replace(sniffed, data_start=0, data_line=1)
     cutter = FileCutter(file, sniffed, Encoding("utf-8"), reading.settings)
     pieces = cutter.feed(text)
+    is_end = part.start + part.size_bytes == file.size_bytes
     pieces += cutter.finish() if is_end else cutter.break_off()
     return seal_all(pieces, reading.settings.block_bytes)
 

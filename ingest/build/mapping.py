@@ -44,9 +44,7 @@ class RunMapping:
     rehearsed: bool = False
 
 
-def keep_mapping(
-    run: RunDir, job: Job, base_url: str, meant: Meant, *, rehearsed: bool
-) -> None:
+def keep_mapping(run: RunDir, job: Job, base_url: str, meant: Meant, *, rehearsed: bool) -> None:
     """Keep it, 0600. Raises SettingsError where that can't be done."""
     path = run.path / NAME
     if path.exists():
@@ -152,6 +150,3 @@ def _rows_before(run: RunDir) -> int | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return known if type(known) is int else None
-
-
-

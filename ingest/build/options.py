@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ingest.build.ending import Interrupt
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -14,7 +16,8 @@ class RunOptions:
     `restart` forgets what earlier runs of the job settled; `fresh` leaves the journal out; never
     both. `job_file` is where the job was read from, if from a file, and `sets` what was set beside.
     `if_running` says what is done where another run holds the job: raise JobHeld, or wait for it,
-    which counts towards `max_duration_s`.
+    which counts towards `max_duration_s`. `interrupt` asks the run to end, in place of the
+    process's signals: then they are left alone.
     """
 
     state_dir: Path
@@ -30,6 +33,7 @@ class RunOptions:
     job_file: Path | None = None
     sets: tuple[str, ...] = ()
     if_running: Literal["fail", "wait"] = "fail"
+    interrupt: Interrupt | None = None
 
 
 @dataclass(frozen=True, slots=True)

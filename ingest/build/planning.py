@@ -21,10 +21,12 @@ import anyio.to_thread
 from ingest.build import delivering
 from ingest.build.delivering import Delivering
 from ingest.build.options import RunOptions
+from ingest.build.origin import is_rehearsal
 from ingest.build.planning_books import Books, look
 from ingest.build.planning_reading import Bounds, Reading, Settled
 from ingest.build.planning_target import AskingTarget, asked
 from ingest.build.services import Connection
+from ingest.display import count
 from ingest.errors import SettingsError
 from ingest.events import Started, Watcher
 from ingest.job import Job
@@ -77,6 +79,9 @@ class _Planning:
             target = job.target.model_copy(update={"create": True})
             self._job = job.model_copy(update={"target": target})
         self._options = options
+        self._asking = RunOptions(
+            options.state_dir, profile=options.profile, base_url=options.base_url
+        )
         self._watcher = watcher
         self._notes: list[str] = []
         self._interrupted: int | None = None
@@ -86,19 +91,19 @@ class _Planning:
     async def run(self) -> PlanResult:
         """Look, read, report."""
         job, options = self._job, self._options
-        asking = RunOptions(options.state_dir, profile=options.profile, base_url=options.base_url)
         source = FileSource(job.source, job.base, self._note, fingerprint=False)
         async with AsyncExitStack() as stack:
             prepared = await source.prepare()
             stack.push_async_callback(source.aclose)
             opened = asked(
-                job, asking, self._watcher, prepared.total_bytes, offline=options.offline
+                job, self._asking, self._watcher, prepared.total_bytes, offline=options.offline
             )
             connection, target = await stack.enter_async_context(opened)
             report = self._begun(prepared, target)
             try:
                 meant = await self._meant(prepared, connection, target)
-                books = await self._books(source, connection)
+                made = meant.made and not options.offline
+                books = await self._books(source, connection, made=made)
                 delivery = await self._delivery(source, target, books)
             except SettingsError as error:
                 report["conflicts"] = error.message.splitlines()
@@ -106,7 +111,7 @@ class _Planning:
                 report["table"] = table_report(job, target.live, target.wish, (), ())
                 return self._ended(report)
             source.leave_out(books.skipped)
-            settled = Settled(meant, delivery, sum(books.skipped.values()))
+            settled = Settled(meant, delivery, sum(books.skipped.values()), books.grown)
             reading = Reading(job, source, connection, target, settled, self._bounds())
             about = (len(prepared.files), prepared.total_bytes)
             del prepared  # its sample has told what it had to tell, and is 8 MiB
@@ -133,15 +138,23 @@ class _Planning:
         delivering.check_ids(job, meant)
         return meant
 
-    async def _books(self, source: FileSource, connection: Connection) -> Books:
+    async def _books(self, source: FileSource, connection: Connection, *, made: bool) -> Books:
+        """What earlier runs settled. `made`: a run would have to make the table."""
         if self._options.restart:
             return Books()
         state, way = StateDir(self._options.state_dir), "file" if connection.spooled else ""
-        stats = await anyio.to_thread.run_sync(source.stats)
-        look_up = partial(look, self._job, state, stats, connection.base_url, way)
+        rehearsed = is_rehearsal(self._job, self._asking)  # its server has another port each time
+        where = "sandbox" if rehearsed else connection.base_url
+        look_up = partial(look, self._job, state, source, where, way)
         books = await anyio.to_thread.run_sync(look_up)
         for note in books.notes:
             self._note(note)
+        if books.records and made:
+            raise SettingsError(
+                f"the table is not there, but this job has loaded {count(books.records)} records"
+                " into it before: a run refuses that",
+                "if it was dropped on purpose: --restart loads everything again",
+            )
         return books
 
     async def _delivery(self, source: FileSource, target: AskingTarget, books: Books) -> Delivering:
@@ -150,7 +163,7 @@ class _Planning:
         if self._job.delivery.evidence_key:
             return Delivering(target.envelope, 0, None, None)
         nobody = RunDir(Path("x" * (delivering.RUN_ID_CHARS + len(self._job.name))))
-        begun = {file.index for file in source.files} - books.skipped.keys()
+        begun = {file.index for file in source.files} - books.skipped.keys() - books.grown.keys()
         preparation = delivering.Preparation(self._job, target, self._clock, self._watcher)
         found = begun if books.begins else None
         return await preparation.delivering(nobody, self._nonce, source.files, found)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ import anyio.abc
 import anyio.to_thread
 
 from ingest.build.delivering import Delivering
+from ingest.build.grown import Before, settled_with
 from ingest.build.planning_target import AskingTarget
 from ingest.build.planning_ways import ways_of
 from ingest.build.running import SHAPERS
@@ -35,6 +36,7 @@ from ingest.operations.plan_rejects import LimitWatch, RejectTally
 from ingest.operations.plan_samples import FirstSlice, dropped_of, fields_of, samples_of
 from ingest.operations.plan_table import column_types, table_report
 from ingest.operations.plan_ways import Ways
+from ingest.pack.recut import RecutPacking
 from ingest.protocols import Clock, Shaper
 from ingest.rejects import RejectLimit
 from ingest.shape.csv_shape import CsvShaper
@@ -48,12 +50,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What was settled before the first record: fields and table, the delivery, and how many
-    records are skipped in files that are left out."""
+    """What was settled before the first record: fields and table, the delivery, how many records
+    are skipped in files that are left out, and what files that grew were before."""
 
     meant: Meant
     delivery: Delivering
     skipped: int
+    grown: Mapping[int, Before] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,9 @@ class Reading:
     def _engine(self, clock: Clock) -> Engine:
         meant, delivery = self._settled.meant, self._settled.delivery
         asks_line = any(f.pseudo == "@line" for p in meant.plans.values() for f in p.fields)
-        skipped = self._settled.skipped
+        grown = self._settled.grown
+        skipped = self._settled.skipped + sum(one.records for one in grown.values())
+        settled, packing = settled_with(None, grown), self._ways
         parts = Parts(
             source=LineCountingSource(self._source) if asks_line else self._source,
             shaper=self._shaper,
@@ -128,8 +133,8 @@ class Reading:
             judge=self._limit,
             governor=Governor(1, None, 0.0, random.random, wakes=True, learns=False),
             clock=clock,
-            packing=self._ways,
-            taken=Taken(Accounts(read=skipped, skipped=skipped)),
+            packing=RecutPacking(packing, (), settled, delivery.envelope) if settled else packing,
+            taken=Taken(Accounts(read=skipped, skipped=skipped), settled),
             number=delivery.number,
             envelope=delivery.envelope,
         )

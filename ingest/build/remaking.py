@@ -114,7 +114,11 @@ class Remaking:
     def _changed(self, claim: FileClaim, stat: FileStat) -> str:
         known = self.known.get(claim.shown)
         if known is not None and known.size_bytes is not None:
-            return "" if is_same(replace(known, sha256=known.sha256 or claim.sha256), stat) else CHANGED
+            return (
+                ""
+                if is_same(replace(known, sha256=known.sha256 or claim.sha256), stat)
+                else CHANGED
+            )
         if claim.sha256 is None:
             return UNKNOWN
         return "" if stat.sha256() == claim.sha256 else CHANGED

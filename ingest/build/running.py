@@ -100,6 +100,9 @@ class Running:
             await self._sync(rejects)
             facts = self._facts(result, rejects, started_at, interrupted)
         report = reports.build_report(facts)
+        for file, entry in zip(self.source.files, report["files"], strict=True):
+            if file.index in self.booking.grown:
+                entry["before"] = self.booking.grown[file.index].as_report()
         report["requests"]["isolated"] = result.accounts.isolated
         report["records"]["superseded"] = result.accounts.superseded
         report["rows"] = self.after.row_counts
@@ -108,6 +111,8 @@ class Running:
         self._close_the_books(result, reports.state(facts))
         code = self._keep(report, reports.exit_code(facts))
         if self.job.verify.after_load:
+            if self.options.interrupt is not None:
+                self.options.interrupt.heard = False  # the books are closed: it may be broken off
             verified = await verify_after(
                 self.booking, self.job, self.connection, report, self.watcher
             )
@@ -199,7 +204,12 @@ class Running:
         The second of the two is the exit code of an interrupt, if there was one.
         """
         ending = Ending(
-            engine, self.watcher, self.clock, self.options.grace_s, self.after.scope.cancel
+            engine,
+            self.watcher,
+            self.clock,
+            self.options.grace_s,
+            self.after.scope.cancel,
+            self.options.interrupt,
         )
         await self.after.before()
         self._know_the_rows_before()

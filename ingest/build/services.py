@@ -143,6 +143,7 @@ def _aito_file(wanted: Wanted, settings: aito.AitoSettings, types: ServiceTypes)
         join_books=partial(uploads.join, target),
         counts_rows=True,
         latest=latest,
+        rows=AitoRows(wanted.wire, wanted.job.target.table, wanted.job.target.api),
     )
 
 

@@ -22,7 +22,11 @@ POLL_S = 0.2
 
 
 async def in_turn(
-    stack: AsyncExitStack, job: Job, state: StateDir, options: RunOptions, about: tuple[Watcher, Clock]
+    stack: AsyncExitStack,
+    job: Job,
+    state: StateDir,
+    options: RunOptions,
+    about: tuple[Watcher, Clock],
 ) -> RunOptions:
     """Hold the job's lock until `stack` is left; the options, with the time that is left.
 

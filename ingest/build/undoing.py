@@ -20,13 +20,7 @@ from typing import Any, Literal
 
 from anyio import to_thread
 
-from ingest.build.booking import locked
-from ingest.build.connect import connected
-from ingest.build.mapping import columns_of, mapping_of
-from ingest.build.options import RunOptions
-from ingest.build.run_facts import RunFacts, facts_of, open_journal
-from ingest.build.services import Connection
-from ingest.build.verifying import (
+from ingest.build.asking import (
     as_batches,
     check_place,
     for_rehearsal,
@@ -34,6 +28,13 @@ from ingest.build.verifying import (
     remaking_of,
     rows_of,
 )
+from ingest.build.booking import locked
+from ingest.build.connect import connected
+from ingest.build.grown import as_before, befores_of
+from ingest.build.mapping import columns_of, mapping_of
+from ingest.build.options import RunOptions
+from ingest.build.run_facts import RunFacts, facts_of, open_journal
+from ingest.build.services import Connection
 from ingest.display import encodable
 from ingest.errors import SettingsError
 from ingest.events import Watcher
@@ -68,7 +69,7 @@ class Look:
 
 async def look(asked: Asked, options: RunOptions, watcher: Watcher) -> Look:
     """Count what would be deleted. Raises SettingsError where the run can't be undone exactly."""
-    async with _undoing(asked, options, watcher) as (undoing, facts, connection):
+    async with _undoing(asked, options, watcher) as (undoing, _, connection):
         tally = await undoing.looked()
         unfit = tuple(claim.shown for claim in undoing.unfit)
         return Look(tally, connection.target.shown, unfit)
@@ -162,9 +163,15 @@ def forget_files(journal: Journal, facts: RunFacts, deleted: int) -> None:
     if record.state != "done":
         journal.forget(record)
     elif (last := journal.last_done()) is not None:
-        mine = [f for f in journal.files(last) if encodable(f.shown) in facts.claims]
+        before, claims = befores_of(facts.report), facts.claims
+        named = [(encodable(f.shown), f) for f in journal.files(last)]
+        mine = [
+            as_before(file, before.get(shown), claims[shown].records)
+            for shown, file in named
+            if shown in claims
+        ]
         if mine:
-            journal.put_files(last, [replace(file, complete=False) for file in mine])
+            journal.put_files(last, mine)
     accepted = max(0, record.accounts.get("accepted", 0) - deleted)
     if record.accounts:
         journal.book(record, {**record.accounts, "accepted": accepted}, record.highest)
@@ -185,5 +192,3 @@ def _record(
     facts.report["undone"] = undone
     keep(facts.run, options.report, facts.report)
     return undone
-
-

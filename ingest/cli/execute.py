@@ -9,6 +9,7 @@ import functools
 import gc
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -18,16 +19,19 @@ from typing import TypeVar
 import anyio
 
 from ingest.build import RunOptions, RunResult, execute
+from ingest.cli.errors import only_cause
 from ingest.cli.options import Wishes
 from ingest.cli.output import say, show, show_rows
-from ingest.errors import SettingsError
-from ingest.events import Watcher
+from ingest.errors import IngestError, JobHeld, SettingsError
+from ingest.events import Level, Watcher
 from ingest.job import Job
-from ingest.progress import make_watcher
+from ingest.metrics import MeteredRun, MetricsFile
+from ingest.progress import AnyWatcher, make_watcher
 from ingest.state import RunDir, StateDir
 from ingest.summary import STYLES, Summary, verdict
 
 T = TypeVar("T")
+_OUT_OF_TIME = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +44,88 @@ class Asked:
 
 
 def run_jobs(jobs: Sequence[Asked], wishes: Wishes) -> int:
-    """Run the jobs in order, up to the first whose exit code is not 0; the last exit code."""
+    """Run the jobs in order, up to the first whose exit code is not 0; the last exit code.
+
+    `--max-duration` is the command's: a later job has what those before it have left. A job that is
+    skipped because another run holds it ends the command, too: what comes behind it may need it.
+    """
     check_report(wishes, len(jobs))
-    code = 0
-    for asked in jobs:
-        code = run_job(asked, wishes)
+    metrics = MetricsFile(wishes.metrics) if wishes.metrics else None
+    began_s, code = time.monotonic(), 0
+    for place, asked in enumerate(jobs):
+        left_s = wishes.max_duration
+        if place and left_s is not None:
+            left_s -= time.monotonic() - began_s
+            if left_s <= 0:
+                words = f"the time given by --max-duration is over before {asked.job.name} begins"
+                _note(words, wishes, level="warning")
+                return _OUT_OF_TIME
+        try:
+            code = run_job(asked, replace(wishes, max_duration=left_s), metrics)
+        except JobHeld as held:
+            if wishes.if_running != "skip":
+                raise
+            _note(f"{held.message}: skipped", wishes)
+            return 0
         if code:
             break
     return code
 
 
-def run_job(asked: Asked, wishes: Wishes) -> int:
+def run_job(asked: Asked, wishes: Wishes, metrics: MetricsFile | None = None) -> int:
     """Run one job and show its end; its exit code."""
     options = replace(options_of(wishes), job_file=asked.file, sets=tuple(asked.sets))
-    result = watched(functools.partial(execute, asked.job, options), wishes)
+    call = functools.partial(execute, asked.job, options)
+    result = watched(_metered(call, metrics, asked.job.name) if metrics else call, wishes)
     show_end(result, wishes)
     if result.rows is not None:
         show_rows(result.rows)
     return result.exit_code
 
 
+def _metered(
+    call: Callable[[Watcher], Awaitable[RunResult]], metrics: MetricsFile, job: str
+) -> Callable[[Watcher], Awaitable[RunResult]]:
+    """The call with its figures kept. Of a run that another one keeps out there are none: the file
+    holds the other's."""
+
+    async def metered(watcher: Watcher) -> RunResult:
+        run = MeteredRun(metrics, job, watcher)
+        try:
+            result = await call(run)
+        except JobHeld:
+            raise
+        except Exception as exc:
+            cause = only_cause(exc)
+            run.ended(cause.exit_code if isinstance(cause, IngestError) else 1)
+            raise
+        run.ended(result.exit_code)
+        return result
+
+    return metered
+
+
 def watched(call: Callable[[Watcher], Awaitable[T]], wishes: Wishes) -> T:
     """Await `call` with the watcher that is wished for."""
     gc.freeze()  # what was imported stays, and is not looked through again and again
     gc.enable()
-    with make_watcher(
-        wishes.progress, wishes.log_format, quiet=wishes.quiet, stream=sys.stderr
-    ) as watcher:
+    with _watcher(wishes) as watcher:
         return anyio.run(
             call,
             watcher,
             backend="asyncio",
             backend_options={"use_uvloop": find_spec("uvloop") is not None},
         )
+
+
+def _watcher(wishes: Wishes) -> AnyWatcher:
+    return make_watcher(wishes.progress, wishes.log_format, quiet=wishes.quiet, stream=sys.stderr)
+
+
+def _note(words: str, wishes: Wishes, level: Level = "info") -> None:
+    """Say something where no run does, in the form that is wished for."""
+    with _watcher(wishes) as watcher:
+        watcher.note(words, level=level)
 
 
 def check_report(wishes: Wishes, jobs: int = 1) -> None:
@@ -106,6 +159,7 @@ def options_of(wishes: Wishes) -> RunOptions:
         ask=wishes.ask,
         restart=wishes.restart,
         fresh=wishes.fresh,
+        if_running="wait" if wishes.if_running == "wait" else "fail",
     )
 
 

@@ -1,21 +1,18 @@
 """`ingest load PATH... --to SYSTEM:TABLE`: a job from the command line, without a file.
 
-Its name, and with it its identity, is a hash of paths, target and fields: the same command is the
-same job tomorrow. Paths count as absolute ones, so that two directories' `data.csv` differ.
+Its name, and with it its identity, comes from what it loads and where to (`build.loading`): the
+same command is the same job tomorrow.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ingest.cli import options as opt
 from ingest.cli.errors import ended
-from ingest.display import json_bytes
 
 EPILOG = """\
 [bold]Examples[/bold]
@@ -30,7 +27,6 @@ ingest load trips.csv --to aito:trips --set 'source.nulls=["", "NA"]' \
 [bold]ingest sandbox[/bold] gives a server to try it against, [bold]ingest run --help[/bold] the \
 exit codes.
 """
-_NAME_DIGITS = 12
 
 
 @ended
@@ -62,6 +58,7 @@ def load_document(
     paths: Sequence[str], target: dict[str, Any], overrides: Sequence[str]
 ) -> dict[str, Any]:
     """The job's document with its overrides applied and its name."""
+    from ingest.build.loading import load_name  # noqa: PLC0415 - `--help` stays quick
     from ingest.job import apply_override  # noqa: PLC0415 - it brings the settings models
 
     document: dict[str, Any] = {"source": {"paths": list(paths)}, "target": target}
@@ -69,22 +66,6 @@ def load_document(
         apply_override(document, override)
     document.setdefault("name", load_name(document))
     return document
-
-
-def load_name(document: dict[str, Any]) -> str:
-    """`load-` and twelve hex digits of a hash of paths, target and fields."""
-    identity = [
-        [path if path == "-" else str(Path(path).absolute()) for path in _paths(document)],
-        document.get("target"),
-        document.get("fields"),
-    ]
-    digest = hashlib.sha256(json_bytes(identity, sort_keys=True)).hexdigest()
-    return f"load-{digest[:_NAME_DIGITS]}"
-
-
-def _paths(document: dict[str, Any]) -> list[str]:
-    found = document["source"].get("paths", [])
-    return [found] if isinstance(found, str) else [str(path) for path in found]
 
 
 def _target(to: str) -> tuple[str, str]:

@@ -21,6 +21,8 @@ ingest run stocks.toml
 
 ingest run exchanges.toml stocks.toml --max-duration 2h --log-format json
 
+ingest run stocks.toml --if-running skip --metrics /var/lib/prometheus/node-exporter/stocks.prom
+
 ingest run stocks.toml --limit 1000 --base-url sandbox --ask "select count(*) n from stock"
 
 ingest run stocks.toml --set limits.in_flight=2 --set 'target.table="stock_test"'

@@ -5,10 +5,10 @@ The decisions, by the kind of trouble that an attempt met:
 - `Retryable` (surely not applied): the same bytes again after the governor's pause, within its time
   budget; then the run stops, resumable, and the batch is *unsent*.
 - `Ambiguous` (perhaps applied): the settler is asked. If it can't tell, an upsert is simply sent
-  again, since the same keys give the same rows; an insert is sent again until an answer comes, at most
-  `MOST_UNSETTLED` times, and counted *ambiguous* (perhaps doubled), or with `on_ambiguous = "stop"`
-  not sent again (perhaps missing). A body that a process which was killed had perhaps sent begins
-  here.
+  again, since the same keys give the same rows; an insert is sent again until an answer comes, at
+  most `MOST_UNSETTLED` times, and counted *ambiguous* (perhaps doubled), or with
+  `on_ambiguous = "stop"` not sent again (perhaps missing). A body that a process which was killed
+  had perhaps sent begins here.
 - `Permanent`: refused as it stands. Trouble with the token, the table or a quota stops the run and
   leaves the batch *unsent* (`meaning`). A refusal of the records is taken apart (`isolation`),
   until each bad record is alone; the others land. Unless nothing lands at all (`outlook`), or a

@@ -10,7 +10,6 @@ from ingest.governor import Attempts, Governor
 from ingest.model import Accounts, Batch, Outcome, Receipt, Verdict
 from ingest.protocols import Clock, Envelope, Ledger, Settler, Target
 
-
 # How often a body goes out whose fate nothing settles. Once more would do if that one's answer were
 # sure to come; after two lost answers nobody knows that it is there at all.
 MOST_UNSETTLED = 4
@@ -73,9 +72,9 @@ class Tries:
     """What one body has behind it.
 
     `doubtful`: an attempt may have landed, and nothing has settled it; `unsettled` counts these.
-    `lost_s` is when the last such attempt ended, on the monotonic clock. `whole` is the batch that the body is a part of, or
-    the same. `refusal`: the service has refused the records, and surely taken none; such a body
-    has no receipt yet.
+    `lost_s` is when the last such attempt ended, on the monotonic clock. `whole` is the batch that
+    the body is a part of, or the same. `refusal`: the service has refused the records, and surely
+    taken none; such a body has no receipt yet.
     """
 
     batch: Batch

@@ -1,4 +1,7 @@
-"""`--log-format json`: what happens as structlog's JSON lines, for whatever collects logs."""
+"""`--log-format json`: what happens as structlog's JSON lines, for whatever collects logs.
+
+A line a batch, too: its cost is one line for thousands of records.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import structlog
 
 from ingest.display import encoding_of, json_line, safe
 from ingest.events import Level, Snapshot, Started
+from ingest.model import Outcome, Receipt
 from ingest.progress.lines import PLAIN_EVERY_S, Steady
 
 
@@ -60,6 +64,30 @@ class JsonWatcher(Steady):
         self._last_s = snapshot.elapsed_s
         fields = {name: getattr(snapshot, name) for name in Snapshot.__slots__}
         self._event("info", "progress", **fields)
+
+    def batch(self, receipt: Receipt) -> None:
+        """The event `batch`; a warning, unless the body was accepted whole.
+
+        `number` and `offset` (records of the whole body before a part of it) name it, `status` is
+        that of the last answer that refused it, `latency_ms` the last attempt's.
+        """
+        batch, verdict = receipt.batch, receipt.verdict
+        missing = len(verdict.refused) + verdict.doubtful
+        well = receipt.outcome is Outcome.ACCEPTED and not missing
+        fields = {
+            "number": batch.number,
+            "offset": batch.offset,
+            "records": batch.records,
+            "bytes": batch.size_bytes,
+            "attempts": receipt.attempts,
+            "status": receipt.status,
+            "latency_ms": round(receipt.latency_s * 1000, 1),
+            "outcome": receipt.outcome.value,
+        }
+        if not well:
+            fields |= {"refused": len(verdict.refused), "doubtful": verdict.doubtful}
+            fields["message"] = safe(receipt.message)
+        self._event("info" if well else "warning", "batch", **fields)
 
     def finished(self, report: Mapping[str, Any]) -> None:
         """The event `finished` with the report's totals."""

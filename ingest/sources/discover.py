@@ -20,6 +20,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ingest.errors import SettingsError, SourceError
 from ingest.job import SourceSettings
@@ -27,6 +28,9 @@ from ingest.model import FileInfo
 from ingest.sources.archive import Window, members
 from ingest.sources.compression import MAGIC_BYTES, codec_of, refuse
 from ingest.sources.names import listed, shown_name
+
+if TYPE_CHECKING:
+    from ingest.sources.opening import Input  # which opens what is found here
 
 STDIN = "-"
 TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".json", ".ndjson", ".jsonl")
@@ -36,10 +40,14 @@ APPLE_DOUBLE = b"\x00\x05\x16\x07"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an input's bytes are: what to open (or "-"), and which part of it (a zip's member)."""
+    """Where an input's bytes are: what to open (or "-"), and which part of it (a zip's member).
+
+    `given` is an input that is open already: the records of a program.
+    """
 
     path: str
     window: Window | None = None
+    given: Input | None = None
 
 
 @dataclass(frozen=True, slots=True)

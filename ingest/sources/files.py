@@ -40,6 +40,7 @@ from ingest.sources.feed import Feed
 from ingest.sources.headers import Headers
 from ingest.sources.intake import FileFacts
 from ingest.sources.pieces import Joiner, Piece, seal
+from ingest.sources.prefix import Prefix, prefix_of
 from ingest.sources.preparing import Preparing
 from ingest.sources.reader import Reader, Unit
 from ingest.sources.whole import Reading
@@ -133,6 +134,11 @@ class FileSource:
                 found.append(FileStat(file.index, file.shown, place.path, *facts))
         return found
 
+    def prefix(self, index: int, size_bytes: int) -> Prefix:
+        """What the first bytes of a regular input hold, once prepared. Blocks: reads them."""
+        file, place = self._found.files[index], self._found.places[index]
+        return prefix_of(file, place, size_bytes, self._reading)
+
     def leave_out(self, indexes: Collection[int]) -> None:
         """Don't read these inputs. Between `prepare` and `blocks`."""
         self._reader.left_out = frozenset(indexes)
@@ -198,7 +204,7 @@ class FileSource:
             await feed.aclose()
 
     async def _prepare(self, sample_bytes: int) -> Prepared:
-        found = await to_thread.run_sync(discover, self._settings, self._base)
+        found = await to_thread.run_sync(self._discovered)
         self._found = found
         for note in found.notes:
             self._note(note)
@@ -211,6 +217,9 @@ class FileSource:
             self._reading = replace(self._reading, settings=self._settings)
         self._reader = Reader(found, self._reading, self._held, self._note)
         return Prepared(self._format(), layouts, found.files, _total(found.files), sample)
+
+    def _discovered(self) -> Discovery:
+        return discover(self._settings, self._base)
 
     def _format(self) -> Format:
         first = self._reading.headers.first

@@ -64,6 +64,8 @@ class Input(Protocol):
 
 async def open_input(place: Place, shown: str) -> Input:
     """Open one input. Raises SourceError, saying why it can't be opened."""
+    if place.given is not None:
+        return place.given
     try:
         if place.path == STDIN:
             return _Stream(0, shown, owned=False)

@@ -69,9 +69,7 @@ class AitoRows:
                 yield found
             offset += len(found)
 
-    async def at(
-        self, scope: Scope, columns: Sequence[str], offset: int, limit: int
-    ) -> list[Row]:
+    async def at(self, scope: Scope, columns: Sequence[str], offset: int, limit: int) -> list[Row]:
         """Some of them, in the service's order."""
         page = {"offset": offset, "limit": limit, "select": list(columns)}
         return read_hits(await self._ask(scope, page), limited=True)

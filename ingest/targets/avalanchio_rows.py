@@ -88,9 +88,7 @@ class AvalanchioRows:
                 if len(rows) < page_rows:
                     break
 
-    async def at(
-        self, scope: Scope, columns: Sequence[str], offset: int, limit: int
-    ) -> list[Row]:
+    async def at(self, scope: Scope, columns: Sequence[str], offset: int, limit: int) -> list[Row]:
         """Some of them, in the order of their ids. Of a scope of one condition only."""
         (condition,) = conditions(scope)
         page = f"order by id limit {int(limit)} offset {int(offset)}"
@@ -141,7 +139,9 @@ class AvalanchioRows:
         # Names and values are quoted by the two functions that may put them into SQL.
         table = quote_identifier(self._table)
         statement = f"select {what} from {table} where {condition} {tail}"  # noqa: S608
-        return read_rows(await self._wire.call("POST", f"{_API}/query", json={"statement": statement}))
+        return read_rows(
+            await self._wire.call("POST", f"{_API}/query", json={"statement": statement})
+        )
 
 
 def conditions(scope: Scope) -> Iterator[str]:

@@ -83,8 +83,8 @@ def test_what_is_refused(init, arguments, words):
 
 def test_a_conflict_is_a_warning(init):
     """What a run would refuse is said, and the job is written for a person to mend."""
-    Path("b.ndjson").write_text('{"a b": {"c d": 1}}\n')
-    Path("a.csv").write_text("@x,b\n1,2\n")
-    result = init("--to", "aito:a.b")
-    assert Path("a_b.toml").exists()
-    assert "looked at" in result.stderr
+    Path("a.csv").write_text("@b c,a\n1,2\n")
+    result = init("--to", "aito:t")
+    assert Path("t.toml").exists()
+    assert "a run would refuse this job" in result.stderr
+    assert "'@b c' can't be a column's name" in result.stderr

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from ingest.cli.app import app
+from ingest.errors import JobHeld
 
 JOB = """\
 [source]
@@ -197,3 +198,42 @@ def test_usage_errors_are_2(runner, build, job, arguments):
     result = runner.invoke(app, arguments)
     assert result.exit_code == 2
     assert not build.calls
+
+
+HELD = JobHeld("another run holds this job", "wait")
+
+
+@pytest.mark.parametrize(
+    ("wish", "code", "told"), [("fail", 5, "fail"), ("skip", 0, "fail"), ("wait", 5, "wait")]
+)
+def test_if_another_run_holds_the_job(runner, build, job, wish, code, told):
+    """Skipped with a sentence, and nothing that may need it is begun; else exit 5."""
+    build.plan.update({"stocks": {"raises": HELD}})
+    arguments = ["run", job, job, "--if-running", wish]
+    result = runner.invoke(app, arguments)
+    assert (result.exit_code, len(build.calls)) == (code, 1)
+    assert build.calls[0][1].if_running == told
+    assert ("another run holds this job: skipped" in result.stderr) == (wish == "skip")
+    result = runner.invoke(app, [*arguments, "--log-format", "json"])
+    assert orjson.loads(result.stderr)["event"] == ("note" if wish == "skip" else "error")
+
+
+def test_no_choice_without_a_lock(runner, build, job):
+    """A run outside of the journal holds none."""
+    result = runner.invoke(app, ["run", job, "--fresh", "--if-running", "wait"])
+    assert result.exit_code == 2
+    assert "--if-running wait and --fresh exclude each other" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("plan", "code", "figure"),
+    [({}, 0, 0), ({"rejected": 1}, 3, 3), ({"raises": ["odd"]}, 1, 1), ({"raises": HELD}, 5, None)],
+)
+def test_metrics_of_every_end(runner, build, job, tmp_path, plan, code, figure):
+    """Of a run that failed before it began, too; none of one that another one kept out."""
+    build.plan.update({"stocks": plan})
+    assert runner.invoke(app, ["run", job, "--metrics", "a.prom"]).exit_code == code
+    path = tmp_path / "a.prom"
+    wanted = f'ingest_run_exit_code{{job="stocks"}} {figure}.0'
+    assert path.exists() == (figure is not None)
+    assert figure is None or wanted in path.read_text().splitlines()

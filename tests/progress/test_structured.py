@@ -9,7 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from ingest.events import FileProgress
+from ingest.events import FileProgress, Watcher, teller
+from ingest.model import Batch, Outcome, Receipt, Span, Verdict
+from ingest.progress.lines import PlainWatcher
 from ingest.progress.structured import JsonWatcher
 from tests.progress.helpers import STARTED, Gone, ascii_terminal, snapshot, written
 
@@ -90,3 +92,46 @@ def test_a_file_upload_is_an_object_of_its_own():
     watcher.tick(snapshot(file=FileProgress("processing", 3, 5)))
     [event] = events(stream)
     assert event["file"] == {"stage": "processing", "done": 3, "total": 5}
+
+
+def receipt(outcome: Outcome = Outcome.ACCEPTED, **rest: Any) -> Receipt:
+    """The end of a body of two records."""
+    body = (memoryview(b"{}{}"),)
+    batch = Batch(number=7, body=body, size_bytes=4, count=2, spans=(Span(0, 1, 2, 2),), offset=3)
+    return Receipt(batch, outcome, attempts=2, failed=1, latency_s=0.1234, status=429, **rest)
+
+
+def test_a_line_a_batch():
+    """What became of it, and what it took."""
+    stream = io.StringIO()
+    watcher: Watcher = JsonWatcher(stream, every_s=None)
+    watcher.started(STARTED)
+    tell = teller(watcher)
+    assert tell is not None
+    tell(receipt())
+    [_, event] = events(stream)
+    del event["timestamp"]
+    assert event == {
+        "run": STARTED.run, "job": "stocks", "event": "batch", "level": "info", "number": 7,
+        "offset": 3, "records": 2, "bytes": 4, "attempts": 2, "status": 429, "latency_ms": 123.4,
+        "outcome": "accepted",
+    }  # fmt: skip
+
+
+def test_a_batch_that_did_not_go_well_is_a_warning():
+    """Also with `--quiet`, with the service's words; one of which a record is missing, too."""
+    stream = io.StringIO()
+    watcher = JsonWatcher(stream, quiet=True)
+    watcher.batch(receipt())
+    watcher.batch(receipt(Outcome.AMBIGUOUS, message="lost\n\x1b[31m"))
+    watcher.batch(receipt(verdict=Verdict(2, doubtful=1)))
+    found = events(stream)
+    assert [(e["level"], e["outcome"], e["doubtful"]) for e in found] == [
+        ("warning", "ambiguous", 0), ("warning", "accepted", 1),
+    ]  # fmt: skip
+    assert found[0]["message"] == "lost"
+
+
+def test_others_are_not_told_of_batches():
+    """So nothing is spent on it."""
+    assert teller(PlainWatcher(io.StringIO())) is None
