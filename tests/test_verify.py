@@ -6,7 +6,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,7 +17,7 @@ from ingest.sandbox.store import FILE_NAME
 from tests.end_to_end import done
 from tests.sandbox.conftest import Running, running
 from tests.test_undo import Scene
-from tests.verifying import DAMAGES, WAYS, Case, environment, reached, tried
+from tests.verifying import DAMAGES, WAYS, Case, aito_stored, environment, reached, tried
 
 KINDS = ("missing", "changed", "doubled", "foreign", "unverified")
 OF_IDS = {
@@ -96,21 +95,11 @@ def test_counts_of_a_sample_find_what_is_missing_or_too_many(sandbox, tmp_path, 
     scene = Scene(sandbox, tmp_path, way)
     run = scene.load()
     place = sandbox.data_dir / FILE_NAME
-    table = scene.name if "aito" not in way else aito_table(place)
     with sqlite3.connect(place, timeout=30) as db:
+        table = scene.name if "aito" not in way else aito_stored(db, scene.name)
         db.execute(f'DELETE FROM "{table}" WHERE rowid IN (SELECT rowid FROM "{table}" LIMIT 2)')
     asked = Asked(scene.run_of(run), sample=1, seed=1)
     assert scene.called(partial(verify, asked)).verification["missing"] == 2
-
-
-def aito_table(place: Path) -> str:
-    """The one that was made last."""
-    with sqlite3.connect(place) as db:
-        names = [
-            row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        ]
-    numbers = [int(name.rpartition("_")[2]) for name in names if name[-1].isdigit()]
-    return f"_sandbox_aito_{max(numbers)}"
 
 
 def test_sums_cover_what_the_sample_does_not(sandbox, tmp_path):

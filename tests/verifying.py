@@ -156,9 +156,11 @@ class Damage:
     case: Case
 
     def __post_init__(self) -> None:
-        self.name = '"' + self._stored_name() + '"'
+        avalanchio = WAYS[self.case.way]["system"] == "avalanchio"
+        table = self.case.table if avalanchio else aito_stored(self.db, self.case.table)
+        self.name = f'"{table}"'
         stored = [row[1] for row in self.db.execute(f"PRAGMA table_info({self.name})")]
-        self.aito = WAYS[self.case.way]["system"] == "aito"
+        self.aito = not avalanchio
         if self.aito:
             names = [n for n in (*TYPES, "stamp") if n != "stamp" or "stamp" in self.case.way]
             self.columns = dict(zip(names, stored, strict=True))
@@ -166,17 +168,6 @@ class Damage:
             self.columns = {name: f'"{name}"' for name in TYPES}
         self.stored = [f'"{name}"' for name in stored if name != "id"]
         self.rows = [row[0] for row in self.db.execute(f"SELECT rowid FROM {self.name}")]
-
-    def _stored_name(self) -> str:
-        if WAYS[self.case.way]["system"] == "avalanchio":
-            return self.case.table
-        names = [
-            row[0] for row in self.db.execute("SELECT name FROM sqlite_master WHERE type='table'")
-        ]
-        rows = self.db.execute("SELECT * FROM _sandbox_aito").fetchall()
-        (entry,) = [row for row in rows if self.case.table in row]
-        (found,) = [n for n in names if n in {f"_sandbox_aito_{cell}" for cell in entry}]
-        return str(found)
 
     def done(self, kind: str) -> bool:
         """Whether it could be done."""
@@ -256,6 +247,14 @@ class Damage:
 
     def _run(self, statement: str, *values: object) -> None:
         assert self.db.execute(statement, values).rowcount == 1
+
+
+def aito_stored(db: sqlite3.Connection, table: str) -> str:
+    """Under which name the sandbox keeps aito's rows of that table."""
+    names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+    (entry,) = [row for row in db.execute("SELECT * FROM _sandbox_aito") if table in row]
+    (found,) = [n for n in names if n in {f"_sandbox_aito_{cell}" for cell in entry}]
+    return str(found)
 
 
 def environment(server: Running) -> dict[str, str]:
