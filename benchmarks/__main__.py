@@ -59,6 +59,9 @@ PROGRAMS = {
     "spool": Program("benchmarks.spool:program", "packing into gzip files"),
     "whole-floats": Program("benchmarks.whole_floats:program", '"12345.0" beside "12345"'),
     "journal": Program("benchmarks.journal_cost:program", "what the journal costs a run"),
+    "governor": Program(
+        "benchmarks.governor:program", "against services with limits", in_everything=False
+    ),
     "guard": Program(
         "benchmarks.guard:program", "CI's: is it as fast as it was", in_everything=False
     ),
@@ -112,7 +115,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--rows", type=int, help="records in the file (default 1,000,000; shapes 750,000)")
     add("--runs", type=int, help="rounds (default 5)")
     add("--seed", type=int, default=1, help="of the made data (default 1)")
-    add("--scale", type=float, help="memory: size of the inputs, 1 = 200 MB and 2 GB")
+    add("--scale", type=float, help="memory: size of the inputs; governor: times")
     add("--data", choices=DATA, default="stock", help="shaping, end-to-end: the input")
     add("--only", action="append", metavar="NAME", help="this contender or shape; repeatable")
     add("--markdown", action="store_true", help="print tables as Markdown")

@@ -200,8 +200,8 @@ class LimitSettings(Settings):
     the shaping threads and what waits between them, and `in_flight` + 2 bodies. (`block_bytes` is
     2 MiB, or 512 KiB where records are so large that bodies are full by bytes.)
 
-    `adaptive` lets the governor learn the rate and the concurrency below these limits: for services
-    whose rate nobody knows. One that refuses at random, whatever the pace, makes it too careful.
+    Below these limits the governor learns the rate and the concurrency that the service bears, from
+    its refusals; `adaptive = false` leaves both as they are given, and only pauses are kept.
 
     By way of a file, `records`, `bytes` and `in_flight` don't apply: a body is a gzip file of at
     most `spool_bytes` on the disk, one is filled while the one before is processed, and one whose
@@ -212,7 +212,7 @@ class LimitSettings(Settings):
     bytes: Annotated[int, Field(ge=1)] = 6_000_000
     in_flight: Annotated[int, Field(ge=1, le=256)] = 8
     requests_per_s: Annotated[float | None, Field(gt=0)] = None
-    adaptive: bool = False
+    adaptive: bool = True
     retry_budget_s: Annotated[float, Field(ge=0)] = 300.0
     connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     read_timeout_s: Annotated[float, Field(gt=0)] = 120.0

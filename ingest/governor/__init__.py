@@ -23,6 +23,10 @@ cost every short run; a few refusals are the price of the others. Rate and concu
 needed: by its concurrency and pauses alone a client reached 15 to 90 % of a limit per second with
 up to half of its answers refused (simulated, tests/governor), and by its rate alone it never learns
 that it only waits in a queue.
+
+Refusals that come by chance, whatever the pace, lower neither for long: whether they do is tried
+(`proof`), and then only more than the known share counts (`chance`). Such a refusal makes its own
+batch wait, and pauses the others only if the service asks for that.
 """
 
 from __future__ import annotations

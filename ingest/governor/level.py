@@ -10,6 +10,9 @@ so that it is the same at 2 and at 2,000 requests a second.
 How long a level is held is a matter of how well it is known: `SHORT_HOLD_S` at first, `MORE` times
 that whenever a refusal comes about where the last one came, `LONG_HOLD_S` at most: that is the
 price of a doubled limit that goes unnoticed, against the price of a refusal for nothing.
+
+A level that was lowered for nothing, because refusals come by chance, is `freed`: from there the
+rate doubles each second.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ LONG_HOLD_S = 24.0
 MORE = 3.0
 ABOUT = 1.1
 SLOWEST_PER_S = 0.1
+FREE_PER_S = math.log(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Level:
     base: float = math.inf
     hold_s: float = SHORT_HOLD_S
     strikes: int = 0
+    free: bool = False
 
     @property
     def known(self) -> bool:
@@ -57,6 +62,8 @@ class Level:
         """The rate, so many seconds of use after the cut."""
         if not self.known:
             return math.inf
+        if self.free:
+            return self.base * math.exp(min(50.0, FREE_PER_S * max(0.0, seconds)))
         held = self.base * (1 + CREEP * min(1.0, max(0.0, seconds) / self.hold_s))
         beyond_s = seconds - self.hold_s
         if beyond_s <= 0:
@@ -69,6 +76,10 @@ class Level:
         """The level after a refusal at `ceiling`, to be held so long."""
         base = max(SLOWEST_PER_S, ceiling * (1 - CUT))
         return Level(ceiling, base, min(LONG_HOLD_S, max(SHORT_HOLD_S, hold_s)), strikes)
+
+    def freed(self, per_s: float) -> Level:
+        """The level from which the rate goes up at once. The next refusal finds it outgrown."""
+        return Level(math.inf, max(SLOWEST_PER_S, per_s), 0.0, 0, free=True)
 
     def outgrown(self, ceiling: float) -> Level:
         """The level after a refusal that came when the rate had been held and was growing."""

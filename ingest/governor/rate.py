@@ -15,13 +15,12 @@ the same pressure, because the first to be answered is only the first of many. F
   requests over the whole time since the cut. For a service that pauses us the latter is too low,
   for one that lets bursts through it is exact; the mean halves the error each time.
 
-*Not every refusal is a matter of the rate.* One flaky node behind a balancer refuses a share of
-everything, however slowly it comes; a rate that is cut for it falls and falls. So, first, nothing
-is learned from single refusals: only from several of one pressure that make up `HEAVY_SHARE` of
-what was sent, or from `LIGHT_EVENTS` pressures in `LIGHT_S`. And where the rate has fallen to
-`FUTILE_SHARE` of what was accepted before, or `UNSETTLED` cuts have not led to a level that holds,
-slowing down is no cure: the rate is set free and refusals only pause, for `DEAF_S`, and longer each
-time.
+*Not every refusal is a matter of the rate.* Nothing is learned from single refusals: only from
+`HEAVY` of one pressure that are `HEAVY_SHARE` of what was sent in it, or from `LIGHT_EVENTS`
+pressures in `LIGHT_S`. No cut goes below what was taken over the last pressures, pauses included.
+And where cuts do not end the refusals, it is tried whether any rate would (`proof`). If not, the
+rate grows again at once, a share of refusals is known to be `chance`, and only more than that is a
+pressure: so there may be a limit and a flaky node at the same time.
 
 Growth is measured in seconds of *use*: while other things hold the writers back, nothing is proved
 about a higher rate. An outage proves nothing either: if nothing at all was taken, nothing changes.
@@ -30,9 +29,11 @@ about a higher rate. An outage proves nothing either: if nothing at all was take
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from ingest.governor.chance import Chance
 from ingest.governor.level import SHORT_HOLD_S, Level
+from ingest.governor.proof import Proof
 from ingest.governor.tally import SLOT_S, Tally
 
 SECOND_S = 1.0
@@ -42,14 +43,10 @@ CALM_S = 5.0
 USED_S = 0.5
 FULL_SHARE = 0.8
 UNUSED = 1.5
-HEAVY = 3
-HEAVY_SHARE = 0.2
+HEAVY = 8
+HEAVY_SHARE = 0.75
 LIGHT_EVENTS = 3
 LIGHT_S = 10.0
-FUTILE_SHARE = 0.3
-UNSETTLED = 12
-DEAF_S = 30.0
-DEAF_CAP_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +68,21 @@ class Pressure:
         """The rate that held a second before."""
         return self.before.after(self.used_s - SECOND_S)
 
+    @property
+    def reached(self) -> float:
+        """The rate that held at that moment."""
+        return self.before.after(self.used_s)
+
+    @property
+    def in_spite(self) -> bool:
+        """It came while the rate was held, in spite of the cut before."""
+        return self.used_s < self.before.hold_s
+
+    @property
+    def calm(self) -> bool:
+        """It came after a while without any, at a level that was known well."""
+        return self.used_s >= CALM_S and (self.before.sure or not self.in_spite)
+
 
 class LearnedRate:
     """Learns from what it is told; `per_s` is the result. Moments are those of one clock."""
@@ -86,15 +98,13 @@ class LearnedRate:
         self._accepted = 0
         self._latency_s = 0.0
         self._recent: list[float] = []
-        self._top = 0.0
-        self._unsettled = 0
-        self._deaf_until = -math.inf
-        self._deaf_s = DEAF_S
+        self._proof = Proof()
+        self._chance = Chance()
 
     @property
     def per_s(self) -> float:
         """Requests a second; infinite while no limit is known."""
-        return self._level.after(self._used_s)
+        return min(self._proof.rate_per_s, self._level.after(self._used_s))
 
     def held_back(self, until: float) -> None:
         """A writer waits until then because of this rate: it is in use."""
@@ -108,7 +118,7 @@ class LearnedRate:
         """An attempt starts."""
         if self._resumed is None:
             self._resumed = self._seen = now
-        if now <= self._in_use_until:
+        if now <= self._in_use_until and not self._proof.is_trying:
             self._used_s += now - self._seen
         self._seen = now
         self._tally.started(now)
@@ -118,26 +128,44 @@ class LearnedRate:
         self._accepted += 1
         self._latency_s += (latency_s - self._latency_s) / (8 if self._latency_s else 1)
         self._tally.accepted(now - latency_s)
+        self._proof.accepted(now, now - latency_s)
+        self._chance.accepted(now)
 
     def refused(self, now: float, latency_s: float | None) -> bool:
-        """An attempt was refused for the pace. True if it started after the last refusal was known,
-        so that it is no mere echo of it. Without a latency that of the accepted ones is taken."""
+        """An attempt was refused for the pace. True if that is more than chance, and it started
+        after the last refusal was known, so that it is no mere echo of it. Without a latency that
+        of the accepted ones is taken."""
         start = now - (self._latency_s if latency_s is None else latency_s)
         self._tally.refused(start)
+        self._proof.refused()
+        if not self._chance.refused(now):
+            return False
         fresh = start > self._pressure.at
+        if self._proof.is_trying:
+            if fresh:
+                self._free_if_proven(now)
+            return fresh
         if start > self._pressure.at + SPREAD_S:
             self._pressure = self._begun(now, start)
-        if now >= self._deaf_until:
-            self._level = self._judged(self._pressure)
-            self._give_up_if_futile(now)
+            pressure = self._pressure
+            if self._proof.pressed(
+                now, start, pressure.reached, in_spite=pressure.in_spite, calm=pressure.calm
+            ):
+                self._chance.forget_excess()
+        self._level = self._judged(self._pressure)
         return fresh
+
+    def _free_if_proven(self, now: float) -> None:
+        """A refusal in a trial: not for the pace, if the service took something in it."""
+        self._pressure = replace(self._pressure, at=now)
+        if proven := self._proof.failed():
+            share, per_s = proven
+            self._chance.learned(share)
+            self._level = self._level.freed(per_s)
+            self._used_s = 0.0
 
     def _begun(self, now: float, start: float) -> Pressure:
         goodput = self._accepted / max(SECOND_S, now - self._pressure.at)
-        self._top = max(self._top, goodput)
-        if self._level.sure and not self._level.strikes:
-            self._top, self._unsettled = goodput, 0
-        self._unsettled += self._level.known and goodput > 0
         self._recent = [at for at in self._recent if now - at < LIGHT_S] + [now]
         active_s = start - (start if self._resumed is None else self._resumed)
         pressure = Pressure(
@@ -156,18 +184,22 @@ class LearnedRate:
         before = pressure.before
         taken = self._tally.between(pressure.start - SECOND_S, pressure.start).taken
         if taken == 0:
-            return before
+            return before.freed(pressure.reached) if before.free else before
         active = pressure.active_s >= ACTIVE_S
         actual = taken / pressure.active_s if active else math.inf
+        if before.free and not active:  # its rate may be far beyond what was ever sent
+            actual = taken / SECOND_S
         if pressure.rate > UNUSED * actual or not before.known:
             return self._first(pressure, taken)
+        lately = self._proof.lately_per_s
         ceiling = min(pressure.rate, actual, self._accepted_meanwhile(pressure) or math.inf)
-        if pressure.used_s >= before.hold_s:
+        ceiling = max(ceiling, lately)
+        if not pressure.in_spite:
             return before.outgrown(ceiling)
         strikes = 1 if pressure.used_s >= CALM_S else before.strikes + 1
         if before.sure and strikes == 1:
             return before.lowered(max(ceiling, taken / 2), before.hold_s, strikes)
-        between = (ceiling + min(ceiling, pressure.goodput)) / 2
+        between = (ceiling + min(ceiling, max(lately, pressure.goodput))) / 2
         return before.lowered(max(between, taken / 2), before.hold_s / 2, strikes)
 
     def _first(self, pressure: Pressure, taken: int) -> Level:
@@ -179,7 +211,9 @@ class LearnedRate:
             ceiling = taken / pressure.active_s
         else:
             ceiling = pressure.goodput if len(self._recent) >= LIGHT_EVENTS else 0.0
-        return Level().lowered(ceiling, SHORT_HOLD_S, 0) if ceiling else Level()
+        if not ceiling:
+            return Level()
+        return Level().lowered(max(ceiling, self._proof.lately_per_s), SHORT_HOLD_S, 0)
 
     def _accepted_meanwhile(self, pressure: Pressure) -> float:
         """Accepted a second, of what started while a refusal was on its way; 0: it can't be told,
@@ -191,11 +225,3 @@ class LearnedRate:
         meant = pressure.before.after(pressure.used_s + over_s / 2) * over_s
         full = not pressure.before.known or meanwhile.all >= FULL_SHARE * meant
         return meanwhile.accepted / over_s if full else 0.0
-
-    def _give_up_if_futile(self, now: float) -> None:
-        if self._level.base < FUTILE_SHARE * self._top or self._unsettled > UNSETTLED:
-            self._level = Level()
-            self._recent = []
-            self._top, self._unsettled = 0.0, 0
-            self._deaf_until = now + self._deaf_s
-            self._deaf_s = min(DEAF_CAP_S, 2 * self._deaf_s)

@@ -90,9 +90,7 @@ def limits(job: Job, service: Limits, writers: int, *, by_file: bool) -> Finding
     said = f"{count(records)} records and {count(size_bytes)} bytes a request, {writers} in flight"
     if wanted.requests_per_s:
         said += f", {wanted.requests_per_s:g} requests a second"
-    return Finding(
-        "limits", "ok", f"{said}, {'learned below that' if wanted.adaptive else 'fixed'}"
-    )
+    return Finding("limits", "ok", f"{said}, {'at most' if wanted.adaptive else 'fixed'}")
 
 
 def proxies(known: Mapping[str, str], scheme: str, *, loopback: bool, bypassed: bool) -> Finding:

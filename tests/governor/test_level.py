@@ -73,3 +73,18 @@ def test_a_limit_met_where_it_was_is_held_longer_each_time():
     assert holds == [6, 18, LONG_HOLD_S, LONG_HOLD_S]
     assert level.outgrown(200).hold_s == NEW_HOLD_S
     assert level.sure
+
+
+def test_what_was_lowered_for_nothing_doubles_each_second():
+    """From where it is, without a hold, and without overflow."""
+    freed = UNKNOWN.lowered(100, LONG_HOLD_S, 3).freed(10)
+    assert [freed.after(seconds) for seconds in (0, 1, 3)] == pytest.approx([10, 20, 80])
+    assert freed.after(1e6) < math.inf
+    assert UNKNOWN.freed(0).after(0) == SLOWEST_PER_S
+
+
+def test_a_freed_level_is_outgrown_by_the_next_refusal():
+    """What it meets then is a limit like any other."""
+    level = UNKNOWN.freed(10).outgrown(100)
+    assert level.after(0) == pytest.approx(100 * (1 - CUT))
+    assert not level.free

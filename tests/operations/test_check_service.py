@@ -70,7 +70,9 @@ def test_rights() -> None:
 def test_limits() -> None:
     """The tighter of job and service; a file has its own."""
     said = service.limits(job(records=5, requests_per_s=2), Limits(10, 20), 8, by_file=False).said
-    assert said == "5 records and 20 bytes a request, 8 in flight, 2 requests a second, fixed"
+    assert said == "5 records and 20 bytes a request, 8 in flight, 2 requests a second, at most"
+    fixed = service.limits(job(adaptive=False), Limits(10, 20), 8, by_file=False).said
+    assert fixed == "10 records and 20 bytes a request, 8 in flight, fixed"
     assert "gzip" in service.limits(job(), Limits(), 1, by_file=True).said
 
 
