@@ -116,3 +116,10 @@ class NotFound(Permanent):
 
 class QuotaExceeded(Permanent):
     """429 `Quota Exceeded`: not a matter of pace; the run stops, resumable."""
+
+
+def only_cause(exc: Exception) -> Exception:
+    """What really failed: the only leaf of a task group's exception group, else `exc` itself."""
+    while isinstance(exc, ExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
+    return exc

@@ -91,7 +91,8 @@ class FieldSettings(Settings):
     """`[fields]`: one field of the target and where its value comes from.
 
     Exactly one of `from`, `sql` and `value` says the origin; with none, the source column of the
-    field's own name. `column` is handed to the service as the column's properties.
+    field's own name. `column` is handed to the service as the column's properties. An integer with
+    words for true and false is 1 and 0: for services that have no booleans.
     """
 
     from_: Annotated[str | None, Field(alias="from")] = None
@@ -132,8 +133,8 @@ class FieldSettings(Settings):
             raise ValueError(f"{names} exclude each other: a field has one origin")
         self._only_with("format", ("date", "timestamp"))
         self._only_with("timezone", ("timestamp",))
-        self._only_with("true", ("boolean",))
-        self._only_with("false", ("boolean",))
+        self._only_with("true", ("boolean", "integer"))
+        self._only_with("false", ("boolean", "integer"))
         if self.decimal == "," and self.type not in ("decimal", "integer"):
             raise ValueError('decimal = "," needs type = "decimal" (or "integer")')
         if (self.true is None) != (self.false is None):

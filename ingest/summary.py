@@ -50,7 +50,8 @@ class Summary:
 def verdict(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What there is to say beyond the figures: (`info` | `warning` | `error` | `hint`, sentence).
 
-    Nothing for a run in which every record was accepted or skipped.
+    Nothing for a run in which every record was accepted or skipped, and which nobody has verified
+    or undone since.
     """
     records = report.get("records", {})
     if error := report.get("error"):
@@ -70,6 +71,34 @@ def verdict(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "warning", said + (f": see {where}" if where else "")
     if not records.get("read") and not report.get("error"):
         yield "info", "nothing to do: the inputs hold no records"
+    if found := report.get("verification"):
+        yield _verified(found)
+    if undone := report.get("undone"):
+        yield _undone(undone)
+
+
+def _verified(found: Mapping[str, Any]) -> tuple[Level, str]:
+    """What the service had when it was asked last."""
+    when = f"on {found.get('at', '?')} ({found.get('how', '?')})"
+    if found.get("ok"):
+        checked = plural(found.get("checked", 0), "record")
+        return "info", f"verified {when}: {checked} held against the table, no difference"
+    kinds = ("missing", "changed", "doubled", "foreign", "unverified")
+    counts = [f"{count(found[kind])} {kind}" for kind in kinds if found.get(kind)]
+    why = ", ".join((*counts, *(found.get("why") or {})))
+    return "warning", f"NOT verified {when}: {why}; `ingest verify` says more"
+
+
+def _undone(undone: Mapping[str, Any]) -> tuple[Level, str]:
+    """What was taken back of the run since."""
+    deleted, left = plural(undone.get("deleted", 0), "row"), undone.get("left", 0)
+    if undone.get("state") != "done":
+        at = undone.get("at", "?")
+        return "warning", f"undone in part on {at}: {deleted} deleted; `ingest undo` goes on"
+    dropped = ", and the table was dropped" if undone.get("table_dropped") else ""
+    stay = f", {plural(left, 'row')} left" if left else ""
+    said = f"undone on {undone.get('at', '?')}: {deleted} deleted{stay}{dropped}"
+    return "warning" if left else "info", said
 
 
 def _ambiguous(report: Mapping[str, Any]) -> Iterator[tuple[Level, str]]:

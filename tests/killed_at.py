@@ -1,4 +1,4 @@
-"""The real command, which kills itself at a named instant of a file upload.
+"""The real command, which kills itself at a named instant of a file upload, or of its end.
 
 `python -P -m tests.killed_at POINT N python -P -m ingest.cli ARGUMENTS...`: a SIGKILL, which nobody
 can catch, the Nth time that the program passes POINT. Instants that last microseconds can't be hit
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ingest.build.booked_run import Booking
 from ingest.journal import JournalLedger
 from ingest.pack.spool_file import SpoolFile
 from ingest.pack.spool_folder import SpoolFolder
@@ -35,6 +36,10 @@ POINTS = (
     "settling",  # the verdict is known, and not recorded
     "settled",
     "released",  # its file is gone
+)
+END_POINTS = (
+    "closing",  # all is settled, and the run's end not recorded
+    "closed",  # it is
 )
 
 
@@ -67,7 +72,7 @@ def behind(call: Callable[..., Awaitable[Any]], told: Callable[[Any], None]) -> 
 def arm(point: Point) -> None:
     """Put the point into the program."""
     write, seal = SpoolFile._write_oldest, SpoolFolder.seal
-    settle = JournalLedger.settle
+    settle, finish = JournalLedger.settle, Booking.finish
     put_file: Callable[..., Awaitable[Any]] = vars(aito_file_steps)["put_file"]
 
     def writing(self: SpoolFile) -> None:
@@ -95,6 +100,11 @@ def arm(point: Point) -> None:
         point.passed("put")
         return result
 
+    def closing(self: Booking, *args: Any) -> None:
+        point.passed("closing")
+        finish(self, *args)
+        point.passed("closed")
+
     patches: list[tuple[Any, str, Any]] = [
         (SpoolFile, "_write_oldest", writing),
         (SpoolFolder, "seal", sealing),
@@ -105,6 +115,7 @@ def arm(point: Point) -> None:
         (Steps, "trigger", behind(Steps.trigger, lambda _: point.passed("triggered"))),
         (Steps, "look", behind(Steps.look, lambda _: point.passed("processing"))),
         (aito_file_steps, "put_file", putting),
+        (Booking, "finish", closing),
     ]
     for owner, name, patch in patches:
         setattr(owner, name, patch)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingest.delivery import DeliveryRules
 from ingest.delivery.rules import MOST_UNSETTLED
-from ingest.engine import Engine, Pace, Parts, Result
+from ingest.engine import Engine, Pace, Parts, Result, Taken
 from ingest.errors import (
     Ambiguous,
     IngestError,
@@ -31,6 +31,7 @@ from ingest.errors import (
 )
 from ingest.governor import Governor
 from ingest.model import Batch, Block, Limits, Refusal, Verdict
+from ingest.pack import MemoryPacking
 from ingest.rejects import RejectLimit
 from tests.fakes import (
     JumpingClock,
@@ -60,6 +61,8 @@ def engine_for(
     keyed: bool = False,
     budget_s: float = 300.0,
     clock: JumpingClock | None = None,
+    packing: MemoryPacking | None = None,
+    taken: Taken | None = None,
 ) -> Engine:
     """An engine with a clock that jumps and a seeded draw."""
     pace = pace or Pace(shapers=2, writers=3)
@@ -71,6 +74,8 @@ def engine_for(
         judge=judge or RejectLimit(10**6),
         governor=Governor(pace.writers, None, budget_s, random.Random(7).random),
         clock=clock or JumpingClock(),
+        packing=packing,
+        taken=taken or Taken(),
     )
     return Engine(parts, pace)
 
@@ -243,6 +248,61 @@ async def test_a_service_that_refuses_everything_is_left_alone_soon():
     assert isinstance(result.error, TargetError)
     assert "unknown column x" in result.error.message
     assert target.attempts <= 30
+
+
+@pytest.mark.parametrize("writers", [1, 2, 8])
+async def test_a_start_that_is_wholly_bad_is_survived(writers):
+    """The first two bodies of 20: the ones behind them are tried, and each record has its end. No
+    body flies beside the writers' number, and each is given back."""
+
+    async def picky(batch: Batch, attempt: int) -> Trouble | None:
+        bad = any(record.startswith("x") for record in records_in(batch))
+        return Permanent("bad value", status=400) if bad else None
+
+    class Released(MemoryPacking):
+        async def release(self, batch: Batch) -> None:
+            released.append(batch.number)
+
+    released: list[int] = []
+    lines = [f"{'x' if n < 40 else 'r'}{n}" for n in range(400)]
+    rejects, target = RejectList(), ScriptedTarget(picky, Limits(20, 1000))
+    engine = engine_for(
+        ListSource(blocks_of(lines, 400)),
+        target,
+        rejects=rejects,
+        pace=Pace(writers=writers),
+        packing=Released(target.envelope),
+    )
+    result = await run(engine)
+    assert result.error is None
+    assert sorted(target.table) == sorted(lines[40:])
+    assert sorted(reject.raw.decode() for reject in rejects.rejects) == sorted(lines[:40])
+    assert sorted(released) == list(range(1, 21))
+    assert target.most_at_once <= writers
+    assert result.accounts.requests_sent - 20 <= 2 * 40
+
+
+@pytest.mark.parametrize("writers", [1, 4])
+async def test_a_body_that_shares_a_key_is_not_taken_over(writers):
+    """While the first one is not at its end the next one with its key is held back, as ever; so
+    there is nothing to try but the first one's records."""
+    flying: list[set[str]] = []
+
+    async def never(batch: Batch, attempt: int) -> Trouble | None:
+        keys = {record.partition("=")[0] for record in records_in(batch)}
+        assert all(keys.isdisjoint(other) for other in flying)
+        flying.append(keys)
+        await anyio.lowlevel.checkpoint()
+        flying.remove(keys)
+        return Permanent("unknown column x", status=400)
+
+    lines = [line for n in range(200) for line in (f"hot={n}", f"k{n}=x")]
+    target = ScriptedTarget(never, Limits(40, 5000))
+    pace = Pace(writers=writers, rules=DeliveryRules(harmless=True))
+    result = await run(engine_for(ListSource(blocks_of(lines, 400)), target, pace=pace, keyed=True))
+    assert isinstance(result.error, TargetError)
+    assert target.attempts <= 30
+    assert (target.table, result.accounts.rejected) == ([], 0)
 
 
 async def test_a_body_that_is_too_large_for_the_service_is_split():
@@ -426,6 +486,42 @@ async def test_stopping_drops_what_is_in_flight_and_calls_it_ambiguous():
     accounts = results[0].accounts
     assert (accounts.ambiguous, accounts.accepted) == (30, 0)
     assert accounts.unsent == accounts.read - 30
+
+
+async def test_what_no_writer_took_stays_open_if_it_was_perhaps_sent_before():
+    """Three hang, the others wait for a writer; the run before this one had sent some of them."""
+    arrived = anyio.Event()
+
+    async def hang(batch: Batch, attempt: int) -> Trouble | None:
+        if attempt == 3:
+            arrived.set()
+        await anyio.sleep_forever()
+        return None
+
+    asked: list[int] = []
+
+    def sent_before(batch: Batch) -> float | None:
+        asked.append(batch.number)
+        return 0.0 if batch.number >= 4 else None
+
+    source = ListSource(blocks_of([f"r{n}" for n in range(1000)]))
+    engine = engine_for(source, ScriptedTarget(hang), taken=Taken(sent_before=sent_before))
+    results: list[Result] = []
+
+    async def go() -> None:
+        results.append(await run(engine))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(go)
+        await arrived.wait()
+        await anyio.wait_all_tasks_blocked()
+        engine.stop()
+    left = sorted(set(asked) - {1, 2, 3})
+    assert left
+    ended = {one.batch.number: one for one in results[0].ambiguous}
+    assert sorted(ended) == [1, 2, 3, *left]
+    assert all(ended[n].is_open and ended[n].attempts == 0 for n in left)
+    assert results[0].accounts.ambiguous == 10 * len(ended)
 
 
 async def test_draining_wakes_those_who_wait_for_a_next_attempt():

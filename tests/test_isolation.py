@@ -92,6 +92,31 @@ def test_thirty_seven_among_a_hundred_thousand(sandbox, tmp_path, in_flight):
     assert run.report["requests"]["sent"] - 10 <= 2 * 37
 
 
+@pytest.mark.parametrize("in_flight", [1, 2, 8])
+def test_two_wholly_bad_batches_at_the_start(sandbox, tmp_path, in_flight):
+    """The batches behind them land, so the run goes on, however few writers there are."""
+    bad = set(range(200))
+    write(tmp_path, 2_000, bad)
+    table = table_of(sandbox)
+    job = job_of(tmp_path, table, "a.csv", limits={"records": 100, "in_flight": in_flight})
+    run = load(sandbox, job, tmp_path)
+    check(run, sandbox, table, 2_000, bad)
+    assert run.report["requests"]["sent"] - 20 <= 2 * 200
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 8])
+def test_all_refused(sandbox, tmp_path, in_flight):
+    """Stopped within 30 requests, and nothing is rejected: it goes again, to a mended table."""
+    write(tmp_path, 3_000, set(range(3_000)))
+    table = table_of(sandbox)
+    job = job_of(tmp_path, table, "a.csv", limits={"records": 100, "in_flight": in_flight})
+    run = load(sandbox, job, tmp_path)
+    assert (run.code, run.report["records"]["rejected"]) == (1, 0)
+    assert "refuses every request" in run.report["error"]["message"]
+    assert run.report["requests"]["sent"] <= 30
+    assert numbers_in(sandbox, table) == []
+
+
 def test_a_service_that_names_no_row(tmp_path):
     """aito: every refused row is found by cutting; at most 2 log2 n requests for each."""
     (tmp_path / "cities.csv").write_text("code\nBER\n")

@@ -311,6 +311,7 @@ def test_aito_goes_several_ways(tmp_path: Path, via: str) -> None:
         ('{ type = "timestamp", timezone = "Europe" }', "is no time zone"),
         ('{ type = "timestamp", timezone = "" }', "is no time zone"),
         ('{ type = "string", true = "Y", false = "N" }', 'true needs type = "boolean"'),
+        ('{ type = "integer", true = "Y" }', "true and false are given together, or neither"),
         ('{ type = "boolean", true = "Y" }', "true and false are given together, or neither"),
         ('{ type = "boolean", false = "N" }', "true and false are given together, or neither"),
         ('{ type = "boolean", true = ["Y", "1"], false = "1" }', "can't stand in both"),

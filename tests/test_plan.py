@@ -250,12 +250,19 @@ def test_table_is_gone(tmp_path: Path) -> None:
 
 
 def test_unfinished(server: Running, tmp_path: Path) -> None:
-    """A run that waits to be taken up is named; the plan is of the whole input."""
+    """A run that waits to be taken up is named, with what is settled; the plan is of the whole
+    input, and leaves the run as it is."""
     job = messy(tmp_path, new_table())
     report = loaded(server, job, tmp_path, limit=50)
     found = planned(server, job, tmp_path).report
-    assert any(report["run"] in note for note in found["notes"])
+    assert found["unfinished"] == {
+        "run": report["run"], "settled": 50, "open_requests": 0,
+    }  # fmt: skip
+    assert report["records"]["read"] == 50
     assert (found["records"]["read"], found["records"]["skipped"]) == (120 + 36 + 58, 0)
+    taken_up = loaded(server, job, tmp_path)
+    assert (taken_up["run"], taken_up["records"]["read"]) == (report["run"], 120 + 36 + 58)
+    assert planned(server, job, tmp_path).report["unfinished"] is None
 
 
 def test_unchanged(server: Running, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 from unittest import mock
@@ -22,6 +23,7 @@ from benchmarks.killing.seed import Load
 from benchmarks.killing.service import Service, serving, trouble
 from ingest.journal import Journal, Settle
 from tests.end_to_end import command, counts, done, job_of, load, sums_up
+from tests.killed_at import END_POINTS
 from tests.sandbox.conftest import Running, running
 
 RECORDS, BATCH = 6_000, 100
@@ -60,6 +62,25 @@ def test_killed_at_random_instants(tmp_path, way, seed):
     assert outcome.kills
     assert any(kill.open_bodies for kill in outcome.kills), "never with a body on its way"
     sums_up(outcome.report)
+
+
+@pytest.mark.parametrize("point", END_POINTS)
+def test_killed_as_it_ends_a_run_has_its_report(tmp_path, point):
+    """Whether or not its end is recorded: a run that counts as finished has told what it did."""
+    job = write_job(tmp_path)
+    with running(tmp_path / "data") as server:
+        prefix = (sys.executable, "-P", "-m", "tests.killed_at", point, "1")
+        with command(tmp_path, "run", job, env=environment(server), prefix=prefix) as ran:
+            ran.process.wait(60)
+        assert ran.process.returncode == -signal.SIGKILL, ran.stderr
+        code, again = done(tmp_path, "run", job, env=environment(server))
+        found = rows(server)
+    assert found == Counter(PLAIN.rows())
+    first, *more = sorted((tmp_path / "state" / "runs").iterdir())
+    report = orjson.loads((first / "report.json").read_bytes())
+    assert (report["state"], report["exit_code"]) == ("done", 3)
+    assert counts(report)["rejected"] == 2
+    assert (code, len(more)) == ((0, 1) if point == "closed" else (3, 0)), again.stderr
 
 
 def test_an_interrupted_run_is_taken_up_under_its_id(tmp_path):
@@ -113,6 +134,25 @@ def test_a_limit_is_a_prefix_of_the_same_run(tmp_path):
         found = rows(server)
     assert whole.report["run"] == first.report["run"]
     assert counts(whole.report) == {"read": RECORDS + 2, "accepted": RECORDS, "rejected": 2}
+    assert found == Counter(PLAIN.rows())
+
+
+def test_a_file_that_is_only_touched_is_the_same(tmp_path):
+    """It was read to its end, so its hash is known: the run goes on with it. One of the same size
+    with other content does not pass for it."""
+    job = write_job(tmp_path)
+    with running(tmp_path / "data") as server:
+        env = environment(server)
+        assert done(tmp_path, "run", job, "--limit", "250", env=env)[0] == 0
+        good = (tmp_path / "a.csv").read_bytes()
+        (tmp_path / "a.csv").write_bytes(good.replace(b"1", b"2", 1))
+        code, refused = done(tmp_path, "run", job, env=env)
+        assert (code, "a.csv: changed since" in refused.stderr) == (2, True)
+        (tmp_path / "a.csv").write_bytes(good)
+        os.utime(tmp_path / "a.csv", ns=(0, 0))
+        code, whole = done(tmp_path, "run", job, env=env)
+        found = rows(server)
+    assert (code, counts(whole.report)["read"]) == (3, RECORDS + 2)
     assert found == Counter(PLAIN.rows())
 
 

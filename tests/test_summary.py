@@ -140,3 +140,38 @@ def test_an_older_or_broken_report_is_still_shown():
     """Missing keys are no error."""
     assert "?" in shown({})
     assert "run-1" in shown({"run": "run-1", "records": {"read": 5}})
+
+
+VERIFIED = {"ok": True, "at": "2026-11-22", "how": "by id, all", "checked": 1}
+FAILED = {**VERIFIED, "ok": False, "missing": 2, "unverified": 1, "why": {"\x1b[2Ja.csv: gone": 1}}
+UNDONE = {"state": "done", "at": "2026-11-23", "deleted": 10, "left": 0}
+
+
+@pytest.mark.parametrize(
+    ("key", "found", "said"),
+    [
+        (
+            "verification",
+            VERIFIED,
+            "verified on 2026-11-22 (by id, all): 1 record held against the table, no difference",
+        ),
+        (
+            "verification",
+            FAILED,
+            "NOT verified on 2026-11-22 (by id, all): 2 missing, 1 unverified",
+        ),
+        ("undone", UNDONE, "undone on 2026-11-23: 10 rows deleted"),
+        ("undone", {**UNDONE, "table_dropped": True}, "10 rows deleted, and the table was dropped"),
+        ("undone", {**UNDONE, "left": 1}, "10 rows deleted, 1 row left"),
+        ("undone", {**UNDONE, "state": "begun"}, "undone in part on 2026-11-23: 10 rows deleted"),
+    ],
+)
+def test_what_came_later(key, found, said):
+    """A verification and an undo have a line each; with --quiet only what is not well."""
+    told = {**report(Accounts(read=1, accepted=1)), key: found}
+    text = shown(told, width=200)
+    assert said in text
+    assert "\x1b" not in text
+    ((level, _),) = verdict(told)
+    well = found.get("ok", found.get("state") == "done" and not found.get("left"))
+    assert level == ("info" if well else "warning")

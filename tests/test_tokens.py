@@ -26,12 +26,15 @@ from ingest.build import RunOptions, execute
 from ingest.errors import SettingsError
 from ingest.job import make_job
 from ingest.targets.schemes import AITO, AVALANCHIO, CredentialScheme
+from ingest.wire import login
+from ingest.wire.timing import Senses
 from tests.end_to_end import Listener, command, counts, new_table, sums_up
 from tests.jwt import jwt
 from tests.sandbox.conftest import Running, running
 from tests.token_gate import DEAD, Gate, at, carries_records, token_of
 
 RECORDS, BATCH, WRITERS = 400, 10, 4
+REQUEST_S = 10.0
 OLD, NEW = "old-token-0123456789", "new-token-0123456789"
 SCHEMES = {"avalanchio": AVALANCHIO, "aito": AITO}
 
@@ -308,24 +311,53 @@ def test_a_token_that_has_expired_is_said_before_anything_is_sent(user, place):
     assert token not in caught.value.message + caught.value.hint
 
 
-def dying(gate: Gate, *tokens: tuple[str, float]) -> None:
-    """A gate that lets in each of these until its end, and takes its time."""
+class Hours:
+    """The time that the logins of a test go by: it passes when the gate says so, from its thread.
+
+    Whoever sleeps looks again every millisecond, because no loop can be woken from outside of it.
+    """
+
+    def __init__(self) -> None:
+        self.began = time.time()  # a token must be good by the machine's clock to be taken at all
+        self.passed_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.passed_s
+
+    def wall(self) -> float:
+        return self.began + self.passed_s
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.passed_s + seconds
+        while self.passed_s < until:  # noqa: ASYNC110 - events are no matter of other threads
+            await anyio.sleep(0.001)
+
+
+@pytest.fixture
+def hours(monkeypatch: pytest.MonkeyPatch) -> Hours:
+    """The time by which every login of the test knows how long its token is good."""
+    one = Hours()
+    monkeypatch.setattr(login, "Senses", lambda: Senses(clock=one, wall=one.wall))
+    return one
+
+
+def dying(gate: Gate, hours: Hours, *tokens: tuple[str, float]) -> None:
+    """A gate that lets in each of these until its end; each request with records takes long."""
 
     def judge(request: Any, token: str) -> bytes | None:
         if carries_records(request):
-            time.sleep(0.1)  # in a thread of the gate: a service that is slow
-        end = dict(tokens).get(token, 0.0)
-        return None if time.time() < end else DEAD
+            hours.passed_s += REQUEST_S
+        return None if hours.wall() < dict(tokens).get(token, 0.0) else DEAD
 
     gate.judge = judge
 
 
-def test_a_run_ends_before_its_token_does(user):
+def test_a_run_ends_before_its_token_does(user, hours):
     """Nobody gives out another: what is in flight is finished while the token is good."""
-    end = time.time() + 4.0
+    end = hours.wall() + 600.0
     first, second = jwt(end, "first"), jwt(end + 3_600, "second")
     gate = Gate(user.sandbox.url)
-    dying(gate, (first, end), (second, end + 3_600))
+    dying(gate, hours, (first, end), (second, end + 3_600))
     with at(gate) as server:
         report, notes = user.load(user.variables(server.base_url, first), in_flight=1, records=1)
         assert (report["exit_code"], gate.refused) == (7, [])
@@ -342,12 +374,12 @@ def test_a_run_ends_before_its_token_does(user):
     assert first not in f"{report}{notes}"
 
 
-def test_a_token_is_renewed_before_it_ends(user):
+def test_a_token_is_renewed_before_it_ends(user, hours):
     """By the command: not one request is refused."""
-    end = time.time() + 3.0
+    end = hours.wall() + 300.0
     first, second = jwt(end, "first"), jwt(end + 3_600, "second")
     gate = Gate(user.sandbox.url)
-    dying(gate, (first, end), (second, end + 3_600))
+    dying(gate, hours, (first, end), (second, end + 3_600))
     with at(gate) as server:
         ran = user.write_command(server.base_url, first, second)
         report, notes = user.load({}, in_flight=1)

@@ -130,9 +130,19 @@ class Load:
         if not self._service.at_rest(DEADLINE_S):
             raise SeedError("the service does not come to rest")
         in_doubt = sum(kill.open_bodies for kill in kills) + self._lost_answers() - lost_before
-        report = orjson.loads((self._folder / "report.json").read_bytes())
+        report = self._report()
         findings = judged(self._case, self._service.rows(self._case), report, in_doubt)
         return Outcome(tuple(kills), code, findings, report)
+
+    def _report(self) -> dict[str, Any]:
+        """Of the run that loaded. A process that was killed after that run's end is followed by
+        another run, which has nothing to do. Raises SeedError if there is none."""
+        first = min((self._folder / "state" / "runs").iterdir())
+        try:
+            report: dict[str, Any] = orjson.loads((first / "report.json").read_bytes())
+        except FileNotFoundError:
+            raise SeedError(f"{first.name} is finished and has no report") from None
+        return report
 
     def _killed(self, process: Process, resumed: bool, draw: random.Random) -> Kill | None:
         """None if it was done before the instant that was drawn."""
@@ -172,9 +182,9 @@ class Load:
     def _process(self) -> Iterator[Process]:
         self._started += 1
         errors = self._folder / f"stderr-{self._started}"
-        state, report = self._folder / "state", self._folder / "report.json"
+        state = self._folder / "state"
         arguments = [sys.executable, "-P", "-m", "ingest.cli", "run", str(self._job)]
-        arguments += ["--state-dir", str(state), "--report", str(report), "--progress", "none"]
+        arguments += ["--state-dir", str(state), "--progress", "none"]
         plain = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
         with errors.open("wb") as told:
             popen = subprocess.Popen(

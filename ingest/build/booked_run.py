@@ -19,6 +19,7 @@ from ingest.model import Accounts, Batch
 from ingest.report import AmbiguousBatch
 from ingest.sources.files import FileSource
 from ingest.state import RunDir
+from ingest.targets.aito_upload_record import Upload
 
 
 @dataclass(slots=True)
@@ -63,9 +64,9 @@ class Booking:
         """How long ago a process that was ended had a body under way; None if none had.
 
         The books know when a body was intended, and not when its last attempt ended: so the wait
-        for late commits begins now.
+        for late commits begins now. A file that was never triggered was surely not taken.
         """
-        known = {intent.key for intent in self.intents}
+        known = {intent.key for intent in self.intents if _may_be_taken(intent)}
         return lambda batch: 0.0 if (batch.number, batch.offset, batch.count) in known else None
 
     def records_of(self, index: int, read: int) -> int:
@@ -91,23 +92,48 @@ class Booking:
 
         Only of a run that is done a file counts as complete: one that was read to its end need not
         be sent to its end. What is kept of it are the bytes that were read, with the times that it
-        had before: one that is written to meanwhile is seen to have changed.
+        had before: one that is written to meanwhile is seen to have changed. Of a run that goes on
+        later the hashes are kept of what was read whole, so that a file that is only touched until
+        then is known again.
         """
         if self.journal is None or self.record is None:
             return
         facts = {one.index: one for one in source.files_read()}
         members = {file.index for file in source.files if file.member}
         whole = [
-            replace(
-                file,
-                size_bytes=file.size_bytes if file.index in members else one.raw_bytes,
-                sha256=one.sha256,
-                records=records.get(file.index, 0),
-                complete=True,
-            )
+            (file, one)
             for file in self.journal.files(self.record)
             if file.size_bytes is not None
             and (one := facts.get(file.index)) is not None
             and one.sha256 is not None
         ]
-        self.journal.finish(self.record, state, accounts, whole if state == "done" else ())
+        if state == "done":
+            known = [
+                replace(
+                    file,
+                    size_bytes=file.size_bytes if file.index in members else one.raw_bytes,
+                    sha256=one.sha256,
+                    records=records.get(file.index, 0),
+                    complete=True,
+                )
+                for file, one in whole
+            ]
+        else:
+            known = [
+                replace(file, sha256=one.sha256)
+                for file, one in whole
+                if file.index not in members and file.size_bytes == one.raw_bytes
+            ]
+        self.journal.finish(self.record, state, accounts, known)
+
+
+def _may_be_taken(intent: IntentRecord) -> bool:
+    """Whether a process before this one may have handed the body's records over."""
+    if intent.spool is None:
+        return True
+    if intent.upload is None:
+        return False
+    try:
+        return Upload.from_text(intent.upload).triggers > 0
+    except (ValueError, TypeError):
+        return True  # nobody can tell

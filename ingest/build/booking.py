@@ -3,7 +3,7 @@
 The lock of the job is held from here to the run's end. The journal says which of three this is:
 
 - *begun*: no run of this job is open. Files that the last finished run had, unchanged, are skipped,
-  and so is what was there before of those that grew (`grown`);
+  and so is what was there before of those that grew (`earlier`);
 - *taken up*: the last run of this job was ended before its time. It goes on under its id with
   cumulative accounts, if it still is the same job: other settings (but for limits, rejects and
   logging) or changed files are refused, with what changed and the way on (`unchanged`);
@@ -20,13 +20,14 @@ from __future__ import annotations
 import secrets
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ingest.build.booked_run import Booking
-from ingest.build.grown import Before, before_of, find, settled_with, told
+from ingest.build.earlier import earlier
+from ingest.build.grown import Before, before_of, settled_with, told
 from ingest.build.options import RunOptions
 from ingest.build.unchanged import (
     RESTART,
@@ -34,7 +35,6 @@ from ingest.build.unchanged import (
     check_files,
     identity_of,
     identity_text,
-    is_same,
     record_of,
 )
 from ingest.display import count
@@ -155,7 +155,10 @@ class _Books:
         for last in self._journal.runs()[-1:]:  # those before it were swept when it began
             sweep(RunDir(self._state.runs_dir / last.name).spool_dir)
         run = self._state.new_run(self._job.name, datetime.now(UTC), secrets.token_hex)
-        skipped, grown = self._settled_before()
+        settled = earlier(self._journal, self._source, self._identity)
+        for words in settled.anew:
+            self._note(words)
+        skipped, grown = settled.unchanged, settled.grown
         identity = identity_text(self._identity)
         new = NewRun(run.id, *identity, self._asked.shown, self._options.limit)
         record = self._journal.begin(new)
@@ -176,10 +179,10 @@ class _Books:
         return self._with_skipped(booking, skipped, grown)
 
     def _with_skipped(
-        self, booking: Booking, skipped: dict[int, FileRecord], grown: dict[int, Before]
+        self, booking: Booking, skipped: Mapping[int, FileRecord], grown: Mapping[int, Before]
     ) -> Booking:
         booking.skipped = {index: file.records or 0 for index, file in skipped.items()}
-        booking.grown = grown
+        booking.grown = dict(grown)
         booking.settled = settled_with(booking.settled, grown)
         records = sum(booking.skipped.values()) + sum(one.records for one in grown.values())
         if records and self._asked.made:
@@ -194,35 +197,6 @@ class _Books:
         if grown:
             self._asked.watcher.note(told(grown))
         return booking
-
-    def _settled_before(self) -> tuple[dict[int, FileRecord], dict[int, Before]]:
-        """Of the last finished run of this very job, by index: the files that are unchanged, and
-        those that only grew."""
-        known = self._known_before()
-        unchanged = {
-            stat.index: replace(
-                record_of(stat),
-                sha256=known[stat.shown].sha256,
-                records=known[stat.shown].records,
-                complete=True,
-            )
-            for stat in self._stats
-            if stat.shown in known and is_same(known[stat.shown], stat)
-        }
-        others = [stat for stat in self._stats if stat.index not in unchanged]
-        grown, anew = find(known, others, self._source)
-        for words in anew:
-            self._note(words)
-        return unchanged, grown
-
-    def _known_before(self) -> dict[str, FileRecord]:
-        last = self._journal.last_done()
-        if last is None:
-            return {}
-        if changes(last, self._identity):
-            self._note("the job's settings changed since its last run: everything is loaded anew")
-            return {}
-        return {file.shown: file for file in self._journal.files(last) if file.complete}
 
     def _grown_before(self, files: Sequence[FileRecord]) -> dict[int, Before]:
         """Of an unfinished run's files those of which it had passed over the beginning."""

@@ -16,7 +16,10 @@ from ingest.build.mapping import columns_of
 from ingest.build.remaking import MENDED
 from ingest.build.run_facts import RunFacts
 from ingest.build.services import Connection
+from ingest.build.telling import telling
+from ingest.display import count
 from ingest.errors import TargetError
+from ingest.events import Watcher
 from ingest.operations.verify_by_id import ById
 from ingest.operations.verify_by_key import ByKey
 from ingest.operations.verify_by_rows import ByRows
@@ -56,9 +59,12 @@ class Ways(Protocol):
         ...
 
 
-async def verification_of(facts: RunFacts, asked: Asked, connection: Connection) -> dict[str, Any]:
+async def verification_of(
+    facts: RunFacts, asked: Asked, connection: Connection, watcher: Watcher
+) -> dict[str, Any]:
     """Ask and compare; what stands under `verification`."""
-    return await _Verifying(facts, asked, connection).result()
+    verifying = _Verifying(facts, asked, connection)
+    return await telling(watcher, verifying.words, verifying.result)
 
 
 class _Verifying:
@@ -72,6 +78,10 @@ class _Verifying:
         self._findings = Findings()
         self._rows = rows_of(connection)
         self._remaking = remaking_of(facts, connection)
+
+    def words(self) -> str:
+        """How far it is."""
+        return f"verifying: {count(self._remaking.given)} records of the files gone through"
 
     async def result(self) -> dict[str, Any]:
         """All of it."""

@@ -23,6 +23,7 @@ import anyio
 from ingest.build import execute
 from ingest.build.ending import Interrupt
 from ingest.build.options import RunOptions, RunResult
+from ingest.errors import only_cause
 from ingest.events import Watcher
 from ingest.job import Job
 from ingest.sources.records import Records, RecordStream
@@ -92,7 +93,7 @@ class Conducted:
                         args = (self._job, self._options, self._watcher, stream)
                         self._result = await execute(*args)
                 except Exception as exc:  # noqa: BLE001 - raised where it is awaited, in no group
-                    self._error = _only_leaf(exc)
+                    self._error = only_cause(exc)
         finally:
             self._over.set()
 
@@ -114,10 +115,3 @@ class Conducted:
 
 def _in_cancelled_scope() -> bool:
     return anyio.current_effective_deadline() == -math.inf
-
-
-def _only_leaf(exc: Exception) -> Exception:
-    """What really failed, where a task group has wrapped it."""
-    while isinstance(exc, ExceptionGroup) and len(exc.exceptions) == 1:
-        exc = exc.exceptions[0]
-    return exc

@@ -32,7 +32,7 @@ async def connected(
 ) -> AsyncIterator[Connection]:
     """Connect. `total_bytes` is the size of the input on the disk, None where it is unknown."""
     service = SERVICES[job.target.system]
-    _check_limits(job.limits, service)
+    check_limits(job.limits, service)
     wanted = options.base_url or job.target.base_url
     async with AsyncExitStack() as stack:
         if wanted == "sandbox":
@@ -56,7 +56,7 @@ def timeouts_of(limits: LimitSettings) -> Timeouts:
     )
 
 
-def _check_limits(limits: LimitSettings, service: Service) -> None:
+def check_limits(limits: LimitSettings, service: Service) -> None:
     """A job may lower what the service takes, never raise it."""
     for key, wanted, allowed in (
         ("records", limits.records, service.limits.records),

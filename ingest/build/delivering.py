@@ -12,9 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import orjson
-
-from ingest.display import json_bytes
+from ingest.build.rows_before import rows_before
 from ingest.errors import SettingsError
 from ingest.events import Watcher
 from ingest.job import FieldSettings, Job
@@ -28,11 +26,10 @@ from ingest.settling import (
     StampSettler,
     TrustedEvidence,
 )
-from ingest.state import RunDir, write_private
+from ingest.state import RunDir
 
 RUN_ID_CHARS = len("20261121-221500--4f2a")
 NONCE_BYTES = 16
-ROWS_BEFORE = "rows_before.json"
 EVIDENCE = "evidence.ndjson"
 PLAIN_ENDINGS = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json")
 
@@ -133,32 +130,20 @@ class Preparation:
         if delivery.stamp:
             return self._by_stamp(envelope, run.id, nonce)
         if delivery.evidence_key:
-            rows_before = await self._rows_before(run, first=begun is not None)
+            first = begun is not None
+            counted = await self._target.count() if first else None
+            rows = rows_before(run, counted, first=first)
             settler = EvidenceSettler(
                 self._target,  # type: ignore[arg-type]  # `check` lets aito alone through
                 delivery.evidence_key,
                 self._rules,
                 self._clock,
-                rows_before,
+                rows,
                 self._note,
             )
-            kept = TrustedEvidence(settler, run.path / EVIDENCE, asks=rows_before != 0)
+            kept = TrustedEvidence(settler, run.path / EVIDENCE, asks=rows != 0)
             return Delivering(envelope, 0, kept, None)
         return Delivering(envelope, 0, None, None)
-
-    async def _rows_before(self, run: RunDir, *, first: bool) -> int | None:
-        """The rows in the table before the run's first request: kept beside its report, since a
-        process that takes the run up finds those of the run itself there."""
-        path = run.path / ROWS_BEFORE
-        if first:
-            rows = await self._target.count()
-            write_private(path, json_bytes({"rows_before": rows}))
-            return rows
-        try:
-            known = orjson.loads(path.read_bytes())["rows_before"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return known if type(known) is int else None
 
     def _by_stamp(self, envelope: Envelope, run_id: str, nonce: bytes) -> Delivering:
         from ingest.pack import MemoryEnvelope  # noqa: PLC0415 - beside its only use

@@ -22,6 +22,7 @@ from ingest.errors import SettingsError
 from ingest.job import SourceSettings
 from ingest.model import Block, FileInfo, Layout
 from ingest.operations.init_header import Header, header_of
+from ingest.operations.init_kinds import check_related, check_same
 from ingest.operations.init_look import Look
 from ingest.operations.init_sample import PLACE_BYTES, PLACES, Input, Part, is_small, parts
 from ingest.operations.init_seen import Seen
@@ -68,6 +69,7 @@ async def look(settings: SourceSettings, base: Path, sample: int | None, note: N
     prepared = await source.prepare(0)
     if not prepared.layouts:
         raise SettingsError("there are no records to look at", "give init data of the kind to load")
+    check_related(prepared.layouts)
     whole = sample is None and is_small([one for _, _, one in inputs])
     found = Look()
     if whole:
@@ -102,17 +104,18 @@ def _inputs(settings: SourceSettings, base: Path) -> Inputs:
 
 def _header(settings: SourceSettings, inputs: Inputs) -> Header:
     """What has to be said of the first file's header, and of the encoding that the files share."""
-    found = Header()
-    for file, place, _ in inputs:
-        head = read_head(file, place, settings)
+    found, heads = Header(), ((file, read_head(file, place, settings)) for file, place, _ in inputs)
+    for file, head in heads:
         if not head.empty:
             found = header_of(head.text, settings, final=head.final)
+            if found.row is not None:
+                check_same((file, head), heads, found.row, settings)
             break
     names = {_encoding_name(file, place, settings) for file, place, _ in inputs[:SAME_FILES]}
     if settings.encoding is not None or len(names) > 1 or not any(names):
         return found
     why = f"The encoding was found out from the bytes. {found.why}".strip()
-    return Header({**found.settings, "encoding": names.pop()}, why)
+    return replace(found, settings={**found.settings, "encoding": names.pop()}, why=why)
 
 
 def _encoding_name(file: FileInfo, place: Place, settings: SourceSettings) -> str:

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import orjson
 
-from ingest.build.delivering import ROWS_BEFORE
+from ingest.build.rows_before import known_rows_before
 from ingest.display import json_bytes
 from ingest.errors import SettingsError
 from ingest.job import FieldSettings, FieldType, Job, make_job
@@ -94,7 +94,7 @@ def mapping_of(run: RunDir) -> RunMapping:
         ) from exc
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise SettingsError(f"{path}: can't be read: {exc}") from exc
-    rows = 0 if before is None else _rows_before(run)
+    rows = 0 if before is None else known_rows_before(run)
     return RunMapping(job, base_url, before, guessed, rows, rehearsed)
 
 
@@ -142,11 +142,3 @@ def _schema(kept: dict[str, Any] | None) -> Schema | None:
         return None
     columns = tuple(Column(**column) for column in kept["columns"])
     return Schema(kept["table"], columns, kept["properties"])
-
-
-def _rows_before(run: RunDir) -> int | None:
-    try:
-        known = orjson.loads((run.path / ROWS_BEFORE).read_bytes())["rows_before"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return known if type(known) is int else None

@@ -5,9 +5,10 @@ file's path is kept, and what `--set` said beside it. A job without a file (`ing
 nowhere to be mended but on the command line: its settings are kept themselves.
 
 With it stand the columns that the inputs had, since a record that was rejected can be read only
-with the header that it stood under; and whether the run was a rehearsal, whose server has another
-port each time. No credential is part of a job, and neither is a base URL remembered from the
-command line: where a token goes is said each time.
+with the header that it stood under; whether the run was a rehearsal, whose server has another port
+each time; and whether it was one outside of the books (`--fresh`), which takes no other run's place
+as the one to be taken up. No credential is part of a job, and neither is a base URL remembered from
+the command line: where a token goes is said each time.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def remember(run: RunDir, job: Job, options: RunOptions, layouts: Iterable[Layou
         "settings": job.model_dump(mode="json", by_alias=True, exclude_unset=True),
         "columns": [list(layout.columns) for layout in layouts],
         "rehearsed": is_rehearsal(job, options),
+        "fresh": options.fresh,
     }
     path = run.path / NAME
     try:

@@ -87,6 +87,24 @@ def _later(runs: Sequence[RunRecord], record: RunRecord) -> str | None:
     return None
 
 
+def check_undone(past: Past) -> None:
+    """Raise SettingsError for a run whose rows were taken back: what is replayed would be booked on
+    a run that has none. One of which nothing was deleted is as it was."""
+    undone = past.report.get("undone") or {}
+    if not undone.get("deleted"):
+        return
+    if undone.get("state") == "done":
+        raise SettingsError(
+            f"{past.record.name} was undone on {undone.get('at')}: its rejects belong to rows that"
+            " are gone",
+            "mend the files or the job: the next `ingest run` loads all of its files again",
+        )
+    raise SettingsError(
+        f"{past.record.name} is undone in part: {undone['deleted']:,} of its rows are deleted",
+        f"`ingest undo {past.record.name}` goes on; then the next `ingest run` loads it again",
+    )
+
+
 def check_job(past: Past, job: Job) -> None:
     """Raise SettingsError naming what differs from the run's job."""
     then, now = past.identity, job.identifying()

@@ -11,7 +11,7 @@ then, exit code 2. An interrupt ends the reading; what is known so far is shown,
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,7 @@ class _Planning:
                 report["hint"] = error.hint
                 report["table"] = table_report(job, target.live, target.wish, (), ())
                 return self._ended(report)
+            report["unfinished"] = asdict(books.unfinished) if books.unfinished else None
             source.leave_out(books.skipped)
             settled = Settled(meant, delivery, sum(books.skipped.values()), books.grown)
             reading = Reading(job, source, connection, target, settled, self._bounds())
@@ -165,7 +166,7 @@ class _Planning:
         nobody = RunDir(Path("x" * (delivering.RUN_ID_CHARS + len(self._job.name))))
         begun = {file.index for file in source.files} - books.skipped.keys() - books.grown.keys()
         preparation = delivering.Preparation(self._job, target, self._clock, self._watcher)
-        found = begun if books.begins else None
+        found = None if books.unfinished else begun
         return await preparation.delivering(nobody, self._nonce, source.files, found)
 
     def _begun(self, prepared: Prepared, target: AskingTarget) -> dict[str, Any]:
@@ -187,6 +188,7 @@ class _Planning:
             "dropped": [],
             "keys": None,
             "table": None,
+            "unfinished": None,
             "conflicts": [],
             "hint": "",
             "notes": self._notes,

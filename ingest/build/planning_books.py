@@ -1,34 +1,45 @@
 """What earlier runs of a job have settled, looked up for a plan: nothing is begun or taken up.
 
 Files that the last finished run had, unchanged, are skipped as a run would skip them. Of a run that
-is not finished only its name is said: what of it is still to be sent a run finds out by itself.
-Where there is no journal none is made.
+is not finished it is said how much is settled; which records are still to be sent a run finds out
+by itself, from the rejects and the service too. Where there is no journal none is made.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ingest.build.grown import Before, find, told
-from ingest.build.unchanged import Identity, changes, identity_of, is_same
+from ingest.build.earlier import earlier
+from ingest.build.grown import Before, told
+from ingest.build.unchanged import Identity, identity_of
 from ingest.errors import IngestError
 from ingest.job import Job
-from ingest.journal import Journal
+from ingest.journal import Journal, RunRecord
 from ingest.locking import JobLock
 from ingest.sources.files import FileSource
 from ingest.state import StateDir
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A run that would be taken up: how many of its records are settled, by requests that ended,
+    and how many requests may or may not have been applied."""
+
+    run: str
+    settled: int
+    open_requests: int
+
+
 @dataclass(slots=True)
 class Books:
     """Records to skip by the index of their file, what files that grew were before, and sentences
-    for people. `begins` is true if a run would be a new one."""
+    for people. `unfinished` is the run that a run would take up; without, it would be a new one."""
 
     skipped: dict[int, int] = field(default_factory=dict)
     grown: dict[int, Before] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    begins: bool = True
+    unfinished: Unfinished | None = None
 
     @property
     def records(self) -> int:
@@ -54,22 +65,18 @@ def look(job: Job, state: StateDir, source: FileSource, base_url: str, way: str)
 def _found(journal: Journal, source: FileSource, identity: Identity) -> Books:
     unfinished, stats = journal.unfinished(), source.stats()
     if unfinished is not None and len(stats) == len(source.files):  # pipes are never taken up
-        said = (
-            f"the run {unfinished.name} of this job is not finished: a run takes it up and sends"
-            " only what is left of it; this plan is of the whole input"
-        )
-        return Books(notes=[said], begins=False)
-    last = journal.last_done()
-    if last is None:
-        return Books()
-    if changes(last, identity):
-        return Books(notes=["the job's settings changed since its last run: all would be loaded"])
-    known = {file.shown: file for file in journal.files(last) if file.complete}
-    skipped = {
-        stat.index: known[stat.shown].records or 0
-        for stat in stats
-        if stat.shown in known and is_same(known[stat.shown], stat)
-    }
-    others = [stat for stat in stats if stat.index not in skipped]
-    grown, notes = find(known, others, source)
-    return Books(skipped, grown, [*notes, told(grown)] if grown else notes)
+        return Books(unfinished=_so_far(journal, unfinished))
+    found = earlier(journal, source, identity)
+    grown = [told(found.grown)] if found.grown else []
+    return Books(found.skipped, dict(found.grown), [*found.anew, *grown])
+
+
+def _so_far(journal: Journal, run: RunRecord) -> Unfinished:
+    """What the journal knows of it. Rejects count where they lie between records that were sent;
+    their own file is not gone through."""
+    files = journal.files(run)
+    named = [replace(file, index=index) for index, file in enumerate(files)]
+    journal.put_files(run, named)  # what is settled is answered by these indexes
+    settled = journal.settled(run).files.values()
+    open_requests = len(journal.open_intents(run))
+    return Unfinished(run.name, sum(one.records for one in settled), open_requests)

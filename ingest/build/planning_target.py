@@ -127,7 +127,7 @@ def unopened(
 ) -> Connection:
     """A connection whose wire leads nowhere and stays closed."""
     service = SERVICES[job.target.system]
-    connect._check_limits(job.limits, service)
+    connect.check_limits(job.limits, service)
     login = Login(service.headers(Secret("-")))
     wire = Wire(_address(job, options), login, in_flight=job.limits.in_flight)
     return service.connect(Wanted(job, wire, total_bytes, watcher))

@@ -8,7 +8,7 @@ from ingest.errors import SettingsError
 from ingest.job import Job
 from ingest.model import Limits
 from ingest.operations.plan_ways import FileWay, PackedWay, ReckonedWay, Way
-from ingest.pack import MemoryEnvelope, MemoryPacking
+from ingest.pack import MemoryEnvelope
 from ingest.protocols import Envelope
 from ingest.targets.aito import lowered
 from ingest.targets.aito_batch import AitoBatchTarget
@@ -21,7 +21,7 @@ def ways_of(job: Job, connection: Connection, envelope: Envelope) -> list[Way]:
     own = "file" if connection.spooled else job.target.via
     if own == "auto":
         own = "batch"
-    ways: list[Way] = [] if own == "file" else [PackedWay(own, MemoryPacking(envelope))]
+    ways: list[Way] = [] if own == "file" else [PackedWay(own, envelope)]
     if system != "aito":
         return ways
     ways += [_file(job, envelope)] if own == "file" else []

@@ -46,7 +46,7 @@ class Remaking:
 
     `largest_record` is the longest encoded record that fits into a request. After `prepare`,
     `unfit` says of each file that can't be read again why; after a pass, `mended` how many records
-    the files have no row for though the run had one.
+    the files have no row for though the run had one. `given` rows were made so far, in all passes.
     """
 
     mapping: RunMapping
@@ -57,6 +57,7 @@ class Remaking:
     plans: dict[Layout, ShapePlan] = field(default_factory=dict)
     unfit: dict[str, str] = field(default_factory=dict)
     mended: int = 0
+    given: int = 0
 
     async def prepare(self) -> None:
         """Look at the files. Raises SettingsError or SourceError for what no run could read."""
@@ -94,6 +95,7 @@ class Remaking:
                 async for block in stream:
                     shaped = await to_thread.run_sync(shaper, block)
                     for part in self._numbered(numbering, shaped, shaper):
+                        self.given += len(part.lines)
                         yield part
             except SourceError:
                 # A file that is as it was breaks off where it did: its whole records were given.

@@ -35,6 +35,7 @@ from ingest.build.past import (
     check_base_url,
     check_headers,
     check_job,
+    check_undone,
     past_of,
 )
 from ingest.build.replay_books import Ended, Report, book, book_accounts
@@ -52,6 +53,7 @@ from ingest.meeting import Meant, meet
 from ingest.report import write_report
 from ingest.sources.files import Prepared
 from ingest.sources.mended import MendedSource
+from ingest.sources.records import RECORDS
 from ingest.sources.reject_lines import Mended, read_mended
 from ingest.state import RunDir, StateDir
 from ingest.wire import SystemClock
@@ -81,12 +83,25 @@ async def replay(asked: Asked, options: RunOptions, watcher: Watcher) -> RunResu
             f"{asked.run.id} is a run of the job {asked.run.job}, and this one is {job.name}",
             f"name it so: name = {asked.run.job!r} in the job, or --set name={asked.run.job}",
         )
+    _check_files(asked.run, job)
     delivering.check(job)
     if job.target.mode == "upsert":
         watcher.note("an upsert: mended records replace rows of their keys, later ones too")
     state = StateDir(options.state_dir)
     with locked(job, state, options):
         return await _Replaying(asked, job, options, state, watcher).result()
+
+
+def _check_files(run: RunDir, job: Job) -> None:
+    """Raise SettingsError for a load of a program's own records: a record is replayed at its place
+    in a file, under the columns and the mapping of that."""
+    if RECORDS in job.source.paths:
+        raise SettingsError(
+            f"{run.id} loaded records that a program gave, and no files: there is nothing in which"
+            " a reject has its place",
+            f"mend the records that stand under `raw` in {run.rejects_path}, and give them to"
+            " `ingest.load` anew, or put them in a file and: ingest load FILE --to SYSTEM:TABLE",
+        )
 
 
 def _meant_here(job: Job) -> Job:
@@ -154,6 +169,7 @@ class _Replaying:
     def _past(self) -> Past:
         with self._journal() as journal:
             past = past_of(self._run, journal)
+        check_undone(past)
         if past.later:
             self._warn(f"{past.later} came later: what it loaded of these is not known here")
         return past

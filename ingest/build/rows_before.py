@@ -11,20 +11,30 @@ import contextlib
 
 import orjson
 
-from ingest.build.delivering import ROWS_BEFORE
 from ingest.display import json_bytes
 from ingest.state import RunDir, write_private
+
+ROWS_BEFORE = "rows_before.json"
 
 
 def rows_before(run: RunDir, counted: int | None, *, first: bool) -> int | None:
     """Those of the run; `counted` are those of this process, which is the run's `first` or not."""
-    path = run.path / ROWS_BEFORE
     if first:
         with contextlib.suppress(OSError):
-            write_private(path, json_bytes({"rows_before": counted}))
+            keep_rows_before(run, counted)
         return counted
+    return known_rows_before(run)
+
+
+def keep_rows_before(run: RunDir, counted: int | None) -> None:
+    """Keep the number, 0600. Raises OSError."""
+    write_private(run.path / ROWS_BEFORE, json_bytes({"rows_before": counted}))
+
+
+def known_rows_before(run: RunDir) -> int | None:
+    """What the run's first process kept; None where that can't be known."""
     try:
-        known = orjson.loads(path.read_bytes())["rows_before"]
+        known = orjson.loads((run.path / ROWS_BEFORE).read_bytes())["rows_before"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return known if type(known) is int else None

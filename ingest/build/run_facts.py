@@ -14,10 +14,10 @@ from typing import Any
 
 import orjson
 
-from ingest.build.delivering import ROWS_BEFORE
 from ingest.build.mapping import RunMapping, mapping_of
+from ingest.build.rows_before import ROWS_BEFORE, keep_rows_before
 from ingest.build.services import Connection
-from ingest.display import encodable, json_bytes
+from ingest.display import encodable
 from ingest.errors import IngestError, SettingsError
 from ingest.events import Watcher
 from ingest.job import Job
@@ -32,7 +32,7 @@ from ingest.journal import (
 from ingest.meeting import Meant
 from ingest.operations.verify_claims import FileClaim, claims_of, is_whole
 from ingest.protocols import OfTable
-from ingest.state import RunDir, StateDir, write_private
+from ingest.state import RunDir, StateDir
 
 JOURNAL = "journal.sqlite"
 
@@ -104,12 +104,13 @@ async def note_rows_before(
 
     Without that number nobody can say later whether the table holds rows too many. Best effort.
     """
-    path = run.path / ROWS_BEFORE
-    if meant.made or connection.counts_rows or connection.rows is None or path.exists():
+    if meant.made or connection.counts_rows or connection.rows is None:
+        return
+    if (run.path / ROWS_BEFORE).exists():
         return
     try:
         counted = await connection.rows.count(OfTable())
-        write_private(path, json_bytes({"rows_before": counted}))
+        keep_rows_before(run, counted)
     except (IngestError, OSError) as error:
         watcher.note(f"the rows before the run were not counted: {error}", level="warning")
 

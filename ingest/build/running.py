@@ -108,8 +108,10 @@ class Running:
         report["rows"] = self.after.row_counts
         report["learned"] = asdict(self.governor.findings)
         report["timeline"] = self.timeline.as_report()
-        self._close_the_books(result, reports.state(facts))
+        # In this order: killed between the two, the run is taken up and reported again, and none is
+        # finished without a report.
         code = self._keep(report, reports.exit_code(facts))
+        self._close_the_books(result, reports.state(facts))
         if self.job.verify.after_load:
             if self.options.interrupt is not None:
                 self.options.interrupt.heard = False  # the books are closed: it may be broken off

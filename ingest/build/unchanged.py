@@ -54,10 +54,17 @@ def check_files(
                 f"{shown}: a file of the unfinished run {record.name} is not there any more",
                 RESTART,
             )
-        if not is_same(file, stat):
+        if is_same(file, stat):
+            continue
+        if file.size_bytes == stat.size_bytes and file.sha256 is None:
             raise SettingsError(
-                f"{shown}: changed since the unfinished run {record.name} began", RESTART
+                f"{shown}: written to, or only touched, since the unfinished run {record.name}"
+                " began; it was not read to its end then, so nobody knows whether it is the same",
+                RESTART,
             )
+        raise SettingsError(
+            f"{shown}: changed since the unfinished run {record.name} began", RESTART
+        )
 
 
 def record_of(stat: FileStat) -> FileRecord:

@@ -12,10 +12,11 @@ no row to delete.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 from anyio import to_thread
@@ -35,7 +36,8 @@ from ingest.build.mapping import columns_of, mapping_of
 from ingest.build.options import RunOptions
 from ingest.build.run_facts import RunFacts, facts_of, open_journal
 from ingest.build.services import Connection
-from ingest.display import encodable
+from ingest.build.telling import telling
+from ingest.display import count, encodable
 from ingest.errors import SettingsError
 from ingest.events import Watcher
 from ingest.journal import Journal
@@ -60,19 +62,30 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What there is to undo: rows by their fate, where, and why rows can't be compared."""
+    """What there is to undo: rows by their fate, where, and why rows can't be compared.
+
+    `earlier` stands under `undone` in the report so far; `made_table`: the run made the table.
+    """
 
     tally: Tally
     target: str
     unfit: tuple[str, ...] = ()
+    earlier: Mapping[str, Any] = field(default_factory=dict)
+    made_table: bool = False
 
 
 async def look(asked: Asked, options: RunOptions, watcher: Watcher) -> Look:
     """Count what would be deleted. Raises SettingsError where the run can't be undone exactly."""
-    async with _undoing(asked, options, watcher) as (undoing, _, connection):
-        tally = await undoing.looked()
+    async with _undoing(asked, options, watcher) as (undoing, facts, connection):
+        tally = Tally()
+
+        def words() -> str:
+            return f"looking: {count(tally.rows.total())} rows of the run so far"
+
+        await telling(watcher, words, partial(undoing.looked, tally))
         unfit = tuple(claim.shown for claim in undoing.unfit)
-        return Look(tally, connection.target.shown, unfit)
+        made = facts.mapping.before is None
+        return Look(tally, connection.target.shown, unfit, facts.report.get("undone", {}), made)
 
 
 async def undo(asked: Asked, options: RunOptions, watcher: Watcher) -> dict[str, Any]:
@@ -85,7 +98,8 @@ async def undo(asked: Asked, options: RunOptions, watcher: Watcher) -> dict[str,
         tally = Tally()
         _record(facts, tally, "begun", earlier, options)
         try:
-            await undoing.deleted(tally, changed_too=asked.changed_too)
+            delete = partial(undoing.deleted, tally, changed_too=asked.changed_too)
+            await telling(watcher, lambda: _so_far(tally, asked.most), delete)
         except BaseException:
             _record(facts, tally, "begun", earlier, options)
             raise
@@ -95,6 +109,10 @@ async def undo(asked: Asked, options: RunOptions, watcher: Watcher) -> dict[str,
             if journal is not None:
                 forget_files(journal, facts, tally.deleted + earlier)
         return _record(facts, tally, "done", earlier, options, dropped=dropped)
+
+
+def _so_far(tally: Tally, most: int) -> str:
+    return f"deleting: {count(tally.deleted)} of {count(most)} rows"
 
 
 @asynccontextmanager

@@ -61,7 +61,7 @@ async def verify(asked: Asked, options: RunOptions, watcher: Watcher) -> Verifie
         options = for_rehearsal(facts, options)
         async with connected(as_batches(facts.job), options, state, watcher, None) as connection:
             check_place(facts, connection, options)
-            verification = await verification_of(facts, asked, connection)
+            verification = await verification_of(facts, asked, connection, watcher)
         report = {**facts.report, "verification": verification}
         keep(asked.run, options.report, report)
     return Verified(verification, report, 0 if verification["ok"] else 6)
@@ -86,7 +86,7 @@ async def verify_after(
         if booking.journal is not None and booking.record is not None:
             files = booking.journal.files(booking.record)
             facts = replace(facts, known={encodable(file.shown): file for file in files})
-        verification = await verification_of(facts, asked, connection)
+        verification = await verification_of(facts, asked, connection, watcher)
     except IngestError as error:
         watcher.note(f"not verified: {error.message} ({error.hint})", level="error")
         findings = Findings()

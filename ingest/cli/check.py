@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -36,15 +35,14 @@ def check(
     base_url: opt.BaseUrl = None,
 ) -> int:
     """Look at everything that a run of the job needs: a line each, and what to do."""
-    import anyio  # noqa: PLC0415 - `--help` stays quick
-
-    from ingest.build.checking import CheckOptions, check  # noqa: PLC0415
+    from ingest.build.checking import CheckOptions, check  # noqa: PLC0415 - `--help` stays quick
+    from ingest.cli.awaiting import awaited  # noqa: PLC0415
     from ingest.job import read_job  # noqa: PLC0415
     from ingest.operations.check_finding import exit_code, report_of  # noqa: PLC0415
 
     asked = read_job(job, sets or ())
     options = CheckOptions(state_dir, profile, base_url)
-    findings = anyio.run(partial(check, asked, options), backend="asyncio")
+    findings = awaited(check, asked, options)
     if as_json:
         write_out(json_bytes(report_of(asked.name, findings), indent=True) + b"\n")
     else:

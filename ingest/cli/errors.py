@@ -20,7 +20,7 @@ import typer
 
 from ingest.cli.output import say
 from ingest.display import encoding_of, json_line, safe
-from ingest.errors import IngestError
+from ingest.errors import IngestError, only_cause
 
 P = ParamSpec("P")
 debug: ContextVar[bool] = ContextVar("debug", default=False)
@@ -54,14 +54,7 @@ def _told(exc: Exception, *, as_json: bool) -> int:
     return known.exit_code
 
 
-def only_cause(exc: BaseException) -> BaseException:
-    """What really failed: the only leaf of a task group's exception group, else `exc` itself."""
-    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
-        exc = exc.exceptions[0]
-    return exc
-
-
-def _defect(exc: BaseException) -> IngestError:
+def _defect(exc: Exception) -> IngestError:
     return IngestError(
         f"unexpected {type(exc).__name__}: {exc}",
         "this is a defect of the program; INGEST_DEBUG=1 shows where",

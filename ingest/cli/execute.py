@@ -6,23 +6,19 @@ Imported by a command when it runs, never for `--help`: from here on everything 
 from __future__ import annotations
 
 import functools
-import gc
 import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-import anyio
-
 from ingest.build import RunOptions, RunResult, execute
-from ingest.cli.errors import only_cause
+from ingest.cli.awaiting import awaited
 from ingest.cli.options import Wishes
 from ingest.cli.output import say, show, show_rows
-from ingest.errors import IngestError, JobHeld, SettingsError
+from ingest.errors import IngestError, JobHeld, SettingsError, only_cause
 from ingest.events import Level, Watcher
 from ingest.job import Job
 from ingest.metrics import MeteredRun, MetricsFile
@@ -107,15 +103,8 @@ def _metered(
 
 def watched(call: Callable[[Watcher], Awaitable[T]], wishes: Wishes) -> T:
     """Await `call` with the watcher that is wished for."""
-    gc.freeze()  # what was imported stays, and is not looked through again and again
-    gc.enable()
     with _watcher(wishes) as watcher:
-        return anyio.run(
-            call,
-            watcher,
-            backend="asyncio",
-            backend_options={"use_uvloop": find_spec("uvloop") is not None},
-        )
+        return awaited(call, watcher)
 
 
 def _watcher(wishes: Wishes) -> AnyWatcher:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +32,7 @@ ingest init trips.ndjson.gz --to aito:trips -o jobs/trips.toml --offline
 
 ingest init export.csv --to avalanchio:customers --set 'source.encoding="cp1252"' -o -
 
-Then look at the file, and: ingest run stock.toml
+Then look at the file, and: ingest plan stock.toml, ingest run stock.toml
 """
 SCHEMA_NAME = "job.schema.json"
 SECTIONS = ("source", "target")
@@ -67,9 +66,12 @@ def init(  # noqa: PLR0913, PLR0917 - a parameter for each option
     sets: opt.Sets = None,
 ) -> int:
     """Write a commented job file for data, by looking at it and at the table."""
-    import anyio  # noqa: PLC0415 - `--help` stays quick
-
-    from ingest.build.init import InitOptions, initialise, job_name  # noqa: PLC0415
+    from ingest.build.init import (  # noqa: PLC0415 - `--help` stays quick
+        InitOptions,
+        initialise,
+        job_name,
+    )
+    from ingest.cli.awaiting import awaited  # noqa: PLC0415
     from ingest.progress import make_watcher  # noqa: PLC0415
 
     if "-" in paths:
@@ -87,7 +89,7 @@ def init(  # noqa: PLR0913, PLR0917 - a parameter for each option
         _given(sets or []), sample, offline, base_url, profile,
     )  # fmt: skip
     with make_watcher("none", "text", quiet=False, stream=sys.stderr) as watcher:
-        done = anyio.run(partial(initialise, options, watcher))
+        done = awaited(initialise, options, watcher)
     if file is None:
         write_out(done.text.encode())
     else:
@@ -161,9 +163,10 @@ def _tell(done: Initialised, file: Path | None) -> None:
     records = plural(done.records, "record")
     much = "all" if done.whole else "a sample"
     doubts = f", {done.doubts} of them to look at" if done.doubts else ""
-    said = f"{records} ({much}) of {plural(done.files, 'file')} looked at: {done.fields} fields"
+    said = f"{records} ({much}) of {plural(done.files, 'file')} looked at: "
+    said += plural(done.fields, "field")
     say(said + doubts)
     for conflict in done.conflicts:
         say(f"warning: a run would refuse this job: {conflict}", style="yellow")
     if file is not None:
-        say(f"wrote {file}; next: ingest run {file}")
+        say(f"wrote {file}; next: ingest plan {file}, which sends nothing; then: ingest run {file}")

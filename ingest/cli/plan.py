@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -68,9 +66,8 @@ def plan(  # noqa: PLR0913, PLR0917 - a parameter for each option
     quiet: opt.Quiet = False,
 ) -> int:
     """Read the whole input and show what a run would do; nothing is sent or made."""
-    import anyio  # noqa: PLC0415 - `--help` stays quick
-
-    from ingest.build.planning import PlanOptions, plan  # noqa: PLC0415
+    from ingest.build.planning import PlanOptions, plan  # noqa: PLC0415 - `--help` stays quick
+    from ingest.cli.awaiting import awaited  # noqa: PLC0415
     from ingest.job import read_job  # noqa: PLC0415
     from ingest.operations.plan_progress import progress as watching  # noqa: PLC0415
 
@@ -79,10 +76,8 @@ def plan(  # noqa: PLR0913, PLR0917 - a parameter for each option
         latency_s=latency_s,
     )  # fmt: skip
     asked = read_job(job, sets or ())
-    gc.freeze()  # what was imported stays, and is not looked through again and again
-    gc.enable()
     with watching(progress, sys.stderr, quiet=quiet) as watcher:
-        result = anyio.run(partial(plan, asked, options, watcher), backend="asyncio")
+        result = awaited(plan, asked, options, watcher)
     if as_json:
         write_out(json_bytes(result.report, indent=True) + b"\n")
     else:

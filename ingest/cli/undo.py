@@ -77,11 +77,14 @@ def undo(  # noqa: PLR0913, PLR0917 - one parameter an option: Typer reads them
     found = watched(functools.partial(undoing.look, asked, options), wishes)
     number = found.tally.wanted(changed_too=changed_too)
     _show(found, asked.run.id, number)
+    if not number and not drop_table and found.earlier.get("state") == "done":
+        return 6 if found.tally.rows.total() else 0
     if number and not yes and not typer.confirm("Delete?", err=True):
         say("nothing was deleted")
         return 0
     asked = replace(asked, most=number)
-    return _ended(watched(functools.partial(undoing.undo, asked, options), wishes))
+    undone = watched(functools.partial(undoing.undo, asked, options), wishes)
+    return _ended(undone, found, asked.run.id)
 
 
 def _somebody_there() -> bool:
@@ -93,6 +96,9 @@ def _show(found: Look, run: str, number: int) -> None:
     from ingest.display import plural  # noqa: PLC0415 - beside its only use
 
     say(f"{plural(number, 'row')} of {run} would be deleted from {found.target}", style="bold")
+    if found.earlier.get("state") == "done":
+        deleted = plural(found.earlier.get("deleted", 0), "row")
+        say(f"it was undone on {found.earlier.get('at')}: {deleted} deleted then")
     rows = found.tally.rows
     left = rows.total() - number
     if found.unfit:
@@ -103,11 +109,18 @@ def _show(found: Look, run: str, number: int) -> None:
         say(f"{plural(rows['foreign'], 'row')} with ids of rejected records stay: not this run's")
 
 
-def _ended(undone: dict[str, Any]) -> int:
+def _ended(undone: dict[str, Any], found: Look, run: str) -> int:
     from ingest.display import plural  # noqa: PLC0415 - beside its only use
 
-    dropped = "; the table is dropped" if undone.get("table_dropped") else ""
-    say(f"{plural(undone['deleted'], 'row')} deleted{dropped}")
+    before = found.earlier.get("deleted", 0)
+    dropped = undone.get("table_dropped", False)
+    earlier = f", {plural(before, 'row')} before" if before else ""
+    table = "; the table is dropped" if dropped else ""
+    say(f"{plural(undone['deleted'] - before, 'row')} deleted{earlier}{table}")
     if undone["left"]:
         say(f"{plural(undone['left'], 'row')} left", style="yellow")
+    elif found.made_table and not dropped:
+        say(
+            f"the table stays, which the run made: ingest undo {run} --drop-table drops it if empty"
+        )
     return 6 if undone["left"] else 0

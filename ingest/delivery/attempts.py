@@ -74,7 +74,9 @@ class Attempts:
                 return
             if hands.settler is not None:
                 await hands.settler.prepare(batch)
-        elif not self._rules.target_settles:
+        elif self._rules.target_settles:
+            tries.doubtful = True  # until the target has asked what became of it
+        else:
             tries.sent_before = tries.doubtful = True
             tries.lost_s = hands.clock.monotonic() - ago_s
             perhaps = Ambiguous("a run that was ended had perhaps sent it")
@@ -208,5 +210,7 @@ class Attempts:
         if self._rules.harmless and tries.lost_s is not None:
             # An attempt whose answer was lost may still commit, after a later record of its key.
             self._hands.hold(tries.batch, tries.lost_s + self._rules.longest_server_s)
+        if self._rules.target_settles:
+            tries.doubtful = False  # its verdict is of the one body that it knows, whoever sent it
         message = tries.message or tries.verdict.message
         self._ends.end(tries, Outcome.AMBIGUOUS if tries.doubtful else Outcome.ACCEPTED, message)

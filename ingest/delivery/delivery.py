@@ -8,6 +8,7 @@ from ingest.delivery.isolation import Isolation
 from ingest.delivery.outlook import Outlook
 from ingest.delivery.partial import PartialCheck
 from ingest.delivery.parts import Crew
+from ingest.delivery.probing import Another, no_other
 from ingest.delivery.rules import DeliveryRules, Hands
 from ingest.delivery.turns import Turns
 from ingest.model import Batch
@@ -32,6 +33,10 @@ class Delivery:
         """End every wait, so that each asks again whether the run goes on."""
         self._attempts.wake()
 
-    async def deliver(self, batch: Batch) -> None:
-        """Bring `batch` to its end. Raises IngestError if the run must stop because of it."""
-        await Isolation(batch, self._crew).run()
+    async def deliver(self, batch: Batch, another: Another = no_other) -> None:
+        """Bring `batch` to its end. Raises IngestError if the run must stop because of it.
+
+        `another` is asked for the next batch, if one is packed, while nothing lands: those that it
+        gives have reached their ends by then, too.
+        """
+        await Isolation(batch, self._crew, another).run()

@@ -10,13 +10,13 @@ are sent, so that not each of them costs a whole body.
 *Not named.* The body is cut in two (`apart`). Nothing is rejected then that was not refused alone.
 
 *Nothing has landed yet.* Then only one batch is on its way (`turns`), and after a few refusals
-single records from all over it are tried before the rest: bad records often stand together at a
-file's start. If those are refused, too, the run stops (`outlook`), and nothing of this batch is
-rejected: its records go again when the table is mended.
+others are tried before the rest of it: the batches behind it and single records (`probing`). If
+those are refused, too, the run stops (`outlook`), and nothing of this batch is rejected: its
+records go again when the table is mended.
 
 Requests besides the batch's own: where records are named, two for each bad one, less one a batch;
 where they are not, at most 20 for one among 10,000, and fewer for each of several. A run pays one
-more for `partial`, and one for a first batch in which nothing else would land for long.
+more for `partial`, and one where only a single record shows that there is hope.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from ingest.delivery.apart import Piece, far_place, smaller_part
+from ingest.delivery.apart import Piece, smaller_part
 from ingest.delivery.meaning import systematic
 from ingest.delivery.partial import PartialApply
 from ingest.delivery.parts import Crew, Named, Part
+from ingest.delivery.probing import Another, Probing, no_other
 from ingest.delivery.rules import Tries
 from ingest.errors import IngestError, Permanent, TooLarge, Trouble
 from ingest.model import Batch, Outcome
 from ingest.pack import earlier
 
-SUSPICIOUS = 5  # refusals of one batch before single records are tried
+SUSPICIOUS = 5  # refusals before others are tried
 MANY = 64
 _IN_PART = "a part of its batch is in, although it was refused"
 
@@ -44,19 +45,25 @@ _IN_PART = "a part of its batch is in, although it was refused"
 class Isolation:
     """One batch. `run` may be awaited once; it raises IngestError if the run must stop.
 
+    `another` gives batches that are brought to their ends with it, if it has need of them.
     `waiting` is a stack; `alone` were refused by themselves; `current` is the part that is neither
     here nor there.
     """
 
     whole: Batch
     crew: Crew
+    another: Another = no_other
     waiting: list[Part] = field(default_factory=list)
     alone: list[Tries] = field(default_factory=list)
     current: Part | None = None
     tries: Tries | None = None
     refusals: int = 0
-    probes: int = 0
+    probing: Probing = field(init=False)
     names: int = 0
+
+    def __post_init__(self) -> None:
+        envelope = self.crew.hands.envelope
+        self.probing = Probing(self.whole.number, self.another, envelope)
 
     async def run(self) -> None:
         """Bring the batch to its end."""
@@ -79,18 +86,9 @@ class Isolation:
     # --- what is sent next ------------------------------------------------------------------
 
     def _next(self) -> Part:
-        largest = max(self.waiting, key=lambda part: part.piece.batch.count)
-        count = largest.piece.batch.count
         in_vain = self.crew.outlook.nothing_landed and self.refusals >= SUSPICIOUS
-        if not in_vain or count == 1:
-            return self.waiting.pop()
-        place = far_place(self.probes, count)
-        self.probes += 1
-        largest.piece, one = largest.piece.without(place, self.crew.hands.envelope)
-        largest.bad = None
-        for part in self.waiting:  # what would be known of the other one is no more so
-            part.other = None
-        return Part(one, is_probe=True)
+        probe = self.probing.choose(self.waiting) if in_vain else None
+        return probe or self.waiting.pop()
 
     async def _go_on(self) -> None:
         """Reject those that were refused alone, if it is no matter of all records."""
@@ -138,8 +136,9 @@ class Isolation:
         """The body is alone, or taken apart; or it has its end after all."""
         if tries.attempts:
             self.refusals += 1
-            if part.is_probe:
+            if part.is_probe or part.is_further:
                 self.crew.outlook.probe_refused()
+            if part.is_probe:
                 for other in tuple(self.waiting):  # it may have been this one's fault, too
                     self._send_named(other)
         await self._considered(tries)

@@ -10,16 +10,16 @@ from ingest.errors import (
     IngestError,
     NotFound,
     QuotaExceeded,
-    SettingsError,
     StoppedByService,
     TargetError,
     Trouble,
     Unauthorized,
 )
+from ingest.wire.call_error import refused
+from ingest.wire.tokens import blame
 
 REFUSALS = range(400, 501)  # 500 only as "request too large", which has a class of its own
 _LATER = "run the same command again later"
-_TOKEN = "check the token in the environment or in the service's profile"  # noqa: S105 - no token
 
 
 def error_of(trouble: Trouble, shown: str, *, has_worked: bool) -> IngestError | None:
@@ -28,13 +28,8 @@ def error_of(trouble: Trouble, shown: str, *, has_worked: bool) -> IngestError |
     match trouble:
         case QuotaExceeded():
             return StoppedByService(f"{shown}: the quota is used up: {trouble.message}", _LATER)
-        case Unauthorized() if not has_worked:
-            return SettingsError(f"{shown}: the token is refused: {trouble.message}", _TOKEN)
         case Unauthorized():
-            return StoppedByService(
-                f"{shown}: a token that worked is refused now: {trouble.message}",
-                "renew the token, then run the same command again",
-            )
+            return refused(trouble, blame(trouble), shown, worked=has_worked, has_sent=has_worked)
         case NotFound():
             return TargetError(f"{shown}: not found: {trouble.message}", "see target.table")
     if trouble.status is not None and trouble.status not in REFUSALS:

@@ -2,12 +2,13 @@
 
 *Is there hope?* One bad record among thousands refuses its whole body, so refusals alone tell
 nothing, and bad records often stand together, most often at a file's start. What tells is whether
-anything lands at all: after a few refusals in vain single records from all over the body are tried
-(`isolation`). If `PROBES` of them are refused as well, no single record is at fault, and the run
-stops with the service's words; and so it does after `IN_VAIN` refusals of whatever kind, because
-batches of one or two records have no far end to try. With eight writers under way at the first
-refusal that is fewer than thirty requests. It follows that with so few writers that all they have
-under way is wholly bad, the run stops although later batches are good.
+anything lands at all: after a few refusals in vain the batches behind it and single records from
+all over are tried (`probing`). If `PROBES` of them are refused as well, no single record is at
+fault, and the run stops with the service's words; and so it does after `IN_VAIN` refusals of
+whatever kind, because batches of one or two records have no far end to try. With eight writers
+under way at the first refusal that is fewer than thirty requests. It follows that the run stops,
+too, if all that the writers have under way and the next four batches are wholly bad, though later
+ones are not.
 
 *Does it name records rightly?* Until it names one that is not in the body, or that lands alone.
 
@@ -59,7 +60,7 @@ class Outlook:
         self._in_vain += 1
 
     def probe_refused(self) -> None:
-        """It was a single record from further on."""
+        """It was a single record or a batch from further on."""
         self._probes_in_vain += 1
 
     def named(self, trouble: Trouble, count: int) -> int | None:

@@ -40,7 +40,8 @@ class Part:
 
     `named` was taken out of it, and is at fault if all of this part lands. `other` is surely bad if
     it does, because a body of both was refused with `words`. `is_probe`: a record from further on;
-    `was_named`: a record that the service named, to be tried alone.
+    `is_further`: a whole batch from further on; `was_named`: a record that the service named, to be
+    tried alone.
     """
 
     piece: Piece
@@ -49,4 +50,5 @@ class Part:
     words: Trouble | None = None
     bad: Trouble | None = None
     is_probe: bool = False
+    is_further: bool = False
     was_named: bool = False

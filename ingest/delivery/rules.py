@@ -28,7 +28,8 @@ def _nothing(*_: object) -> None:
 class DeliveryRules:
     """`harmless`: sending a batch twice leaves the same rows (an upsert). `send_doubtful`: where
     nothing settles an ambiguous batch, send it once more and name it. `target_settles`: the target
-    itself finds out what became of a body that an earlier process had under way (a file upload).
+    itself finds out what became of a body that an earlier process had under way (a file upload):
+    until it has, such a body is ambiguous, and stays open.
     `longest_server_s`: how long after a lost answer the service may still commit."""
 
     harmless: bool = False

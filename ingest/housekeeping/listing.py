@@ -49,6 +49,12 @@ class _Report(msgspec.Struct):
     target: str | None = None
 
 
+class _Origin(msgspec.Struct):
+    """The one key of job.json that tells runs apart here."""
+
+    fresh: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class PastRun:
     """One run as listed. Without a report that can be read, its figures are None.
@@ -97,6 +103,14 @@ def read_past(run: RunDir) -> PastRun:
         {end: getattr(report.records, end) for end in _ENDS},
         report.target,
     )
+
+
+def is_fresh(run: RunDir) -> bool:
+    """Whether it was a run outside of the job's books (`--fresh`), as its directory says."""
+    try:
+        return msgspec.json.decode(_bounded(run.path / "job.json"), type=_Origin).fresh
+    except (OSError, ValueError, RecursionError):
+        return False  # of an earlier version, or nobody knows: a run like any other
 
 
 def _bounded(path: Path) -> bytes:

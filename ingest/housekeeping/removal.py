@@ -19,12 +19,12 @@ import os
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.errors import JobHeld, SettingsError
-from ingest.housekeeping.listing import read_past
+from ingest.housekeeping.listing import is_fresh, read_past
 from ingest.housekeeping.rules import Facts, Kept, Wanted, why_kept
 from ingest.locking import Holder, JobLock
 from ingest.state import RunDir, StateDir, is_run_id
@@ -35,7 +35,7 @@ _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """A run that may go, the bytes in its files, and whether it is the latest of its job."""
+    """A run that may go, the bytes in its files, and whether it is the last in its job's books."""
 
     run: RunDir
     size_bytes: int
@@ -80,7 +80,7 @@ class Cleaning:
     def plan(self) -> Plan:
         """What would go; nothing is changed. Raises SettingsError for a directory unfit for it."""
         runs = self.state.runs()
-        latest = {run.job: run for run in reversed(runs)}
+        latest = _latest(runs)
         going: list[Going] = []
         kept: Counter[Kept] = Counter()
         with self._opened() as directory:
@@ -89,7 +89,7 @@ class Cleaning:
             for run in reversed(runs):
                 if not self._in_question(run):
                     continue
-                one = Going(run, _measured(directory, run.id)[0], run == latest[run.job])
+                one = Going(run, _measured(directory, run.id)[0], run == latest.get(run.job))
                 with self._looked_at(directory, one) as why:
                     if why is None:
                         going.append(one)
@@ -191,6 +191,16 @@ class Cleaning:
             failed.append(f"{self.state.runs_dir / name}: {exc.strerror or exc}")
             return False
         return True
+
+
+def _latest(runs: Sequence[RunDir]) -> dict[str, RunDir]:
+    """Of each job the last run in its books, which the next one may take up; `runs` begin with the
+    latest. A later run outside of them (`--fresh`) changes nothing of that."""
+    found: dict[str, RunDir] = {}
+    for run in runs:
+        if run.job not in found and not is_fresh(run):
+            found[run.job] = run
+    return found
 
 
 def _gone(run: RunDir) -> str:

@@ -35,7 +35,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What decides about a run. `latest` of its job; `held`: its job's lock is."""
+    """What decides about a run. `latest` in its job's books; `held`: its job's lock is."""
 
     age_s: float
     state: State

@@ -151,10 +151,11 @@ class Journal:
         accounts: Accounts,
         files: Sequence[FileRecord] = (),
     ) -> None:
-        """The run came to its end in this process; `files` of it are complete, which stands there
-        with its end or not at all. Once it is done, the details of earlier runs go: a file that
-        they settled must be among this one's files to be skipped later. What was held back is given
-        up: the report is still to be written."""
+        """The run came to its end in this process; `files` are what is known of files of it now
+        (once it is done, which are complete): that stands there with its end or not at all. Once it
+        is done, the details of earlier runs go: a file that they settled must be among this one's
+        files to be skipped later. What was held back is given up: the report is still to be
+        written."""
         now = self.now()
 
         def work() -> None:

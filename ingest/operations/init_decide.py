@@ -105,19 +105,14 @@ def told_truth(
     said: tuple[()] | tuple[tuple[str, ...], tuple[str, ...]],
     holds: Holds,
 ) -> Decided:
-    """Truth in these words; `said` are those for true and false where the job must say them."""
+    """Truth in these words; `said` are those for true and false where the job must say them. An
+    integer where the service has no booleans."""
     why = f"{count:,} of {count:,} values are {' or '.join(words)}"
     if holds.booleans:
         true, false = said or ((), ())
         return Decided("boolean", why, true=true, false=false)
-    half = len(said[0]) if said else len(words) // 2
-    yes, no = words[:half], words[half:]
-    offer = f"case when {{0}} in ({_sql(yes)}) then 1 when {{0}} in ({_sql(no)}) then 0 end"
-    return Decided("string", why, offer=offer)
-
-
-def _sql(words: tuple[str, ...]) -> str:
-    return ", ".join("'" + word.replace("'", "''") + "'" for word in words)
+    true, false = said or (_USUAL[:3], _USUAL[3:])
+    return Decided("integer", why, true=true, false=false)
 
 
 def _json(_name: str, seen: Evidence, _holds: Holds) -> Decided | None:

@@ -57,10 +57,10 @@ def _of_key(name: str, seen: KeyEvidence, holds: Holds) -> Decided:
 def _of_texts(name: str, seen: Evidence, holds: Holds) -> Decided:
     """Texts in quotes: dates are dates, but digits in quotes are left what somebody made them."""
     found = decide(name, seen, holds)
-    if found.type in ("integer", "decimal"):
+    if found.type in ("integer", "decimal") and not found.true:
         doubt = f'its texts are all numbers: type = "{found.type}" would make them so'
         return replace(plain_text(seen), doubts=(doubt,))
-    if found.type in ("date", "timestamp", "boolean") and seen.counts[Kind.EMPTY]:
+    if found.type not in ("string", "text", "json") and seen.counts[Kind.EMPTY]:
         return replace(found, nulls=("", *(word for word in found.nulls if word)))
     return found
 

@@ -21,7 +21,7 @@ class Holds:
 @dataclass(frozen=True, slots=True)
 class Decided:
     """A field's type and what goes with it; `why` is the evidence, `doubts` what a person may see
-    otherwise. `offer` is a line of SQL for a column more."""
+    otherwise. An integer with words for true and false stands for a boolean."""
 
     type: FieldType
     why: str
@@ -31,7 +31,6 @@ class Decided:
     true: tuple[str, ...] = ()
     false: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
-    offer: str = ""
 
 
 def as_text(seen: Evidence, why: str, *doubts: str) -> Decided:

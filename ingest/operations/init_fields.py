@@ -12,27 +12,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ingest.operations import init_toml as toml
 from ingest.operations.init_decide import decide
 from ingest.operations.init_decide_keys import decide_key
 from ingest.operations.init_decided import Decided
-from ingest.operations.init_names import PLAIN, free, target_names
+from ingest.operations.init_names import free, target_names
 from ingest.operations.init_seen import Seen, ServiceSeen
 from ingest.shape.field_types import FITS
 
 FILE_FIELD = "file"
+AS_NUMBERS = "; they are 1 and 0, since the service has no booleans"
 
 
 @dataclass(frozen=True, slots=True)
 class FieldDraft:
-    """One field: `settings` as they stand in the job, the evidence, the doubts, and lines that are
-    written as comments: a column more that a person may want. `unique`: no value stands twice."""
+    """One field: `settings` as they stand in the job, the evidence, the doubts. `unique`: no value
+    stands twice."""
 
     name: str
     settings: Mapping[str, Any]
     why: str
     doubts: tuple[str, ...] = ()
-    offers: tuple[str, ...] = ()
     unique: bool = False
     active: bool = True
 
@@ -87,8 +86,8 @@ def _drafted(source: str, name: str, seen: Seen, service: ServiceSeen) -> FieldD
         if source != name and not _alike(source, name)
         else ""
     )
-    offers = (_offer(name, found),) if found.offer else ()
-    return FieldDraft(name, settings, said + found.why, found.doubts, offers, unique)
+    why = f"{said}{found.why}{AS_NUMBERS if _is_flag(found) else ''}"
+    return FieldDraft(name, settings, why, found.doubts, unique)
 
 
 def _alike(source: str, name: str) -> bool:
@@ -103,11 +102,8 @@ def _renaming(source: str, service: ServiceSeen) -> str:
     return problem or f"{source!r} begins with no letter, or another column is called so"
 
 
-def _offer(name: str, found: Decided) -> str:
-    """A commented line that makes integers of truth words."""
-    quoted = name if PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
-    sql = found.offer.format(quoted)
-    return toml.assignment(f"{name}_number", {"sql": sql, "type": "integer"})
+def _is_flag(found: Decided) -> bool:
+    return found.type == "integer" and bool(found.true)
 
 
 def _with_live(found: Decided, name: str, service: ServiceSeen) -> Decided:
@@ -117,12 +113,14 @@ def _with_live(found: Decided, name: str, service: ServiceSeen) -> Decided:
         return found
     takes = service.types.field_type(column)
     why = f"{found.why}; the table's column is {column.type}"
+    if _is_flag(found) and takes in FITS["string"]:
+        return Decided("string", why)
     if takes not in FITS[found.type]:
         doubt = (
             f"the column takes {takes}, which these values are not: what does not fit is rejected"
         )
         return Decided(takes, why, found.nulls, doubts=(doubt, *found.doubts))
-    keeps = found.type in ("date", "timestamp") or takes == found.type
+    keeps = found.type in ("date", "timestamp") or takes == found.type or _is_flag(found)
     return replace(found, why=why, type=found.type if keeps else takes)
 
 

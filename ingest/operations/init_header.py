@@ -4,6 +4,9 @@
 must: a loader does not guess. Here a person reads what is proposed, so three things are: names for
 columns that have none (a table written with its row numbers), names for all where the first record
 is data like the others, and to leave out first lines that are no part of the table.
+
+Columns that are named so are those of every file, whatever its own header says: so `heading` is
+asked of each file, and names for files of two headers are not proposed.
 """
 
 from __future__ import annotations
@@ -30,10 +33,14 @@ DOUBT = "LOOK AT THIS: "
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Settings for `[source]`, and the sentence about them; nothing where none are needed."""
+    """Settings for `[source]`, and the sentence about them; nothing where none are needed.
+
+    `row` (from 0) is the record that holds the header for which `columns` stand, None where there
+    is none."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     why: str = ""
+    row: int | None = None
 
 
 def header_of(head: bytes, settings: SourceSettings, *, final: bool) -> Header:
@@ -59,6 +66,19 @@ def header_of(head: bytes, settings: SourceSettings, *, final: bool) -> Header:
     return _named(records[0], records[1:], width)
 
 
+def heading(
+    head: bytes, settings: SourceSettings, row: int, *, final: bool
+) -> tuple[str, ...] | None:
+    """The header of the file that begins with `head`, as it stands there; None where it ends before
+    its record `row`."""
+    bare = settings.model_copy(update={"header": False, "format": "csv"})
+    found = sniff(head, bare, final=final)
+    if found is None:
+        return None
+    records = _records(head[found.data_start :], found.dialect, final=final)
+    return records[row] if row < len(records) else None
+
+
 def _records(body: bytes, dialect: Dialect, *, final: bool) -> list[tuple[str, ...]]:
     extents = islice(grammar.split(body, dialect, final=final), RECORDS)
     texts = (body[one.start : one.stop] for one in extents if one.trouble is None)
@@ -71,14 +91,15 @@ def _without_titles(records: Sequence[tuple[str, ...]], first: int) -> Header:
     settings = {**rest.settings, "skip_rows": first + rest.settings.get("skip_rows", 0)}
     plural = "s are" if first > 1 else " is"
     why = f"The first {first} line{plural} no part of the table: of another number of fields."
-    return Header(settings, f"{why} {rest.why}".strip())
+    row = None if rest.row is None else first + rest.row
+    return Header(settings, f"{why} {rest.why}".strip(), row)
 
 
 def _named(names: tuple[str, ...], data: Sequence[tuple[str, ...]], width: int) -> Header:
     if len(names) == width - 1 > 0:
         columns = _filled(("", *names))
         why = "The header has a name less than the records have fields: row numbers come first."
-        return Header({"skip_rows": 1, "header": False, "columns": columns}, why)
+        return Header({"skip_rows": 1, "header": False, "columns": columns}, why, 0)
     if len(names) != width:
         return Header()
     if _is_data(names, data):
@@ -89,7 +110,7 @@ def _named(names: tuple[str, ...], data: Sequence[tuple[str, ...]], width: int) 
     if columns == list(names):
         return Header(why=_odd(names))
     why = "The header has columns without a name, or two of one name: here they have one each."
-    return Header({"header": True, "columns": columns}, why)
+    return Header({"header": True, "columns": columns}, why, 0)
 
 
 def _odd(names: Sequence[str]) -> str:
@@ -109,7 +130,7 @@ def _by_blanks(records: Sequence[tuple[str, ...]], width: int) -> Header:
         return Header()
     rest = _named(tuple(parts[0]), [tuple(one) for one in data], len(data[0]))
     why = f"There is a blank between the numbers of each line. {rest.why}".strip()
-    return Header({"delimiter": " ", **rest.settings}, why)
+    return Header({"delimiter": " ", **rest.settings}, why, rest.row)
 
 
 def _is_data(names: tuple[str, ...], data: Sequence[tuple[str, ...]]) -> bool:

@@ -58,5 +58,4 @@ def _field(field: FieldDraft, width: int) -> list[str]:
         lines += toml.comment(DOUBT + doubt)
     line = toml.assignment(field.name, field.settings, width)
     lines.append(line if field.active else f"# {line}")
-    lines += [f"# {offer}" for offer in field.offers]
     return lines

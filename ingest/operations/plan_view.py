@@ -48,6 +48,8 @@ class PlanView:
 
 def sentences(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What there is to say beyond the figures: (a level of `STYLES`, sentence)."""
+    if unfinished := report["unfinished"]:
+        yield "warning", _taken_up(unfinished)
     yield from _rejects(report)
     yield from _data(report)
     yield from _table(report)
@@ -59,6 +61,16 @@ def sentences(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "error", f"conflict: {conflict}"
     if report["hint"]:
         yield "hint", f"hint: {report['hint']}"
+
+
+def _taken_up(unfinished: Mapping[str, Any]) -> str:
+    requests = unfinished["open_requests"]
+    asked = f", {plural(requests, 'request')} perhaps applied" if requests else ""
+    return (
+        f"the run {unfinished['run']} of this job is not finished: a run would take it up and send"
+        f" only what is left ({plural(unfinished['settled'], 'record')} of it settled{asked}); the"
+        " figures above are of the whole input"
+    )
 
 
 def _head(report: Mapping[str, Any], encoding: str) -> Text:

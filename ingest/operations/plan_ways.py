@@ -20,7 +20,8 @@ from typing import Any, Protocol
 import anyio.to_thread
 
 from ingest.model import Batch, Slice
-from ingest.pack import MemoryEnvelope, MemoryPacking, record_border, split
+from ingest.pack import MemoryEnvelope, Packer, record_border, split
+from ingest.protocols import Envelope
 
 SAMPLE_BYTES = 4 * 1024 * 1024
 
@@ -70,20 +71,34 @@ class Way(Protocol):
         ...
 
 
+class CountingPacker(Packer):
+    """A packer that forgets what was superseded, but for the number.
+
+    A run keeps these records beside the open body, in case the later one is refused; here none is.
+    In an upsert of many records with few keys they are the whole input.
+    """
+
+    def _take(self, part: Slice) -> None:
+        super()._take(part)
+        if self._dropped:
+            number = sum(one.count for one in self._dropped)
+            self._dropped = [Slice(part.file, b"", 0, 0, number, 0, 0)]
+
+
 class PackedWay:
     """The way that the job goes, packed as a run packs it."""
 
-    def __init__(self, way: str, packing: MemoryPacking) -> None:
+    def __init__(self, way: str, envelope: Envelope) -> None:
         self.counts = WayCounts(way)
-        self._packing = packing
+        self._packer = CountingPacker(envelope)
 
     async def add(self, part: Slice) -> None:
         """Take one slice."""
-        self._count(await self._packing.add(part))
+        self._count(self._packer.add(part))
 
     async def finish(self) -> None:
         """Close the last body."""
-        self._count(await self._packing.finish())
+        self._count(self._packer.finish())
 
     def _count(self, batches: Sequence[Batch]) -> None:
         for batch in batches:

@@ -57,13 +57,11 @@ class Undoing:
     most: int = 0
     _sent: array[int] = field(default_factory=lambda: array("Q"))
 
-    async def looked(self) -> Tally:
-        """Judge all rows, delete none."""
-        tally = Tally()
+    async def looked(self, tally: Tally) -> None:
+        """Judge all rows, delete none. `tally` has them by their fate."""
         async with aclosing(self._sets()) as sets:
             async for one in sets:
                 tally.rows.update(fate for _, fate in one.judged)
-        return tally
 
     async def deleted(self, tally: Tally, *, changed_too: bool) -> None:
         """Judge all rows once more, and delete. `tally` has what was done if it is cut short."""

@@ -45,12 +45,14 @@ class Encoded:
     """Lines of the good rows, in order; `rows` are their numbers in the frame, None if all are.
 
     `bad` holds the first trouble of each bad row, by row. `keys` is the upsert key of each line.
+    `joined` are the lines with a newline behind each, where somebody has them.
     """
 
     lines: pl.Series
     rows: pl.Series | None
     bad: tuple[BadCell, ...]
     keys: tuple[str, ...] | None
+    joined: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,10 @@ def encode_apart(frame: pl.DataFrame, odd: pl.Series, encode: Encode) -> Encoded
     everyone = pl.int_range(frame.height, eager=True, dtype=pl.UInt32)
     usual = everyone.filter(~everyone.is_in(odd.implode()))
     parts = [(rows, encode(frame[rows], rows is usual)) for rows in (usual, odd)]
-    return _in_order(parts, frame.height)
+    return in_order(parts, frame.height)
 
 
-def _in_order(parts: Sequence[tuple[pl.Series, Encoded]], height: int) -> Encoded:
+def in_order(parts: Sequence[tuple[pl.Series, Encoded]], height: int) -> Encoded:
     """The parts as one; each comes with the rows that it had of a frame of this height."""
     rows = pl.concat([rows if e.rows is None else rows.gather(e.rows) for rows, e in parts])
     order = rows.arg_sort()

@@ -47,6 +47,8 @@ def rule_for(
             return _time_rule(kind, settings)
     except ValueError as exc:
         raise SettingsError(f"fields.{name}.format: {exc}") from exc
+    if kind == "integer" and settings.true and settings.false:
+        return rules.boolean(settings.true, settings.false, as_number=True)
     if kind == "integer":
         return rules.integer(settings.decimal, integers or values.INT64)
     if kind == "decimal":

@@ -138,8 +138,7 @@ def _guess_keys(sample: Sequence[Block], job: Job, types: ServiceTypes) -> Guess
     for block in sample:
         for record in read_records(split_lines(block.data).texts)[0]:
             for key, raw in record.items():
-                kind = _kind_of(token := bytes(raw))
-                if kind is None or key in typed:
+                if key in typed or (kind := _kind_of(token := bytes(raw))) is None:
                     continue
                 if key not in keys:
                     field = reading.get(key)
@@ -159,7 +158,7 @@ def _kind_of(raw: bytes) -> FieldType | None:
         return "boolean"
     if first in b"{[":
         return "json"
-    return "decimal" if any(mark in raw for mark in (b".", b"e", b"E")) else "integer"
+    return "decimal" if b"." in raw or b"e" in raw or b"E" in raw else "integer"
 
 
 def _common(kinds: set[FieldType]) -> FieldType:

@@ -6,66 +6,73 @@ number of threads at once. If it matches all of them, they are known to be what 
 record ever becomes an object of the interpreter. If one line is built otherwise, the block is read
 the other way: nothing is lost but the time of the question.
 
+First the pattern hopes for values written like the first ones (`json_spelled`). A few odd lines are
+asked again without that hope, and encoded apart; if they are many, all are.
+
 A pattern with many groups is slow, for it can't be matched in one pass any more; so fields are
 taken out a few at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from ingest.model import Block
-from ingest.shape.encode import Extras
-from ingest.shape.encode_line import Member, line, unquoted
-from ingest.shape.json_pattern import Build, Unlike, build_of
-from ingest.shape.plan import FieldPlan, ShapePlan
-from ingest.shape.values import quoted
+from ingest.shape.json_pattern import MATCHED, Build, Unlike, build_of
+from ingest.shape.json_spelled import Wanted, wanted_of
+from ingest.shape.plan import ShapePlan
 
-REST = Extras(rest="rest")
 LOOKED_AT = 64
 GROUPS_AT_ONCE = 12
+MOST_ODD = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """What was taken out of the members of some lines: these `rows` (rising), or all for None.
+
+    `taken` is null where a record has no such key, or, if it is a text, a null. Every record has
+    the keys in `always`.
+    """
+
+    rows: pl.Series | None
+    wanted: Mapping[str, Wanted]
+    taken: Mapping[str, pl.Series]
+    always: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """The lines of a block, one record each; of the members that are wanted, the values as they are
-    written, null where a record has no such key."""
+    """The lines of a block, one record each, ended by newlines in `data`; and their members, in one
+    part, or in two. With nothing to map there are none."""
 
+    data: bytes
     lines: pl.Series
-    raw: Mapping[str, pl.Series]
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What `encode` wants: a column of texts for each field that reads one, by its index."""
-
-    frame: pl.DataFrame
-    names: Mapping[int, str]
-    extras: Extras
+    parts: tuple[Members, ...] = ()
 
 
 def read_alike(block: Block, plan: ShapePlan) -> Alike | None:
     """A block whose records are all built alike; None if they are not."""
     if block.oversize or not block.data:
         return None
+    data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
+    data = data if data.endswith(b"\n") else data + b"\n"
     try:
-        text = block.data.decode()
-        if "\r" in text:
-            text = text.replace("\r\n", "\n")
-        build = build_of([one.encode() for one in text.split("\n", LOOKED_AT)[:LOOKED_AT] if one])
+        text = data.decode()
+        build = build_of([one for one in data.split(b"\n", LOOKED_AT)[:LOOKED_AT] if one])
     except (UnicodeDecodeError, Unlike):
         return None
     if not _suits(build, plan):
         return None
     lines = pl.Series([text.removesuffix("\n")]).str.split("\n").explode()
     try:
-        raw = _extracted(lines, build, plan)
+        parts = _parts(lines, build, plan, is_ascii=text.isascii())
     except pl.exceptions.ComputeError:  # too large a pattern
         return None
-    return None if raw is None else Alike(lines, raw)
+    return None if parts is None else Alike(data, lines, parts)
 
 
 def _suits(build: Build, plan: ShapePlan) -> bool:
@@ -77,97 +84,46 @@ def _suits(build: Build, plan: ShapePlan) -> bool:
     return not plan.must and not (plan.rest and made & build.values.keys())
 
 
-def _extracted(lines: pl.Series, build: Build, plan: ShapePlan) -> dict[str, pl.Series] | None:
-    """The values that the plan wants; None if some line is built otherwise."""
-    read = {field.column for field in plan.fields}
-    keys = [key for key in build.values if key in read or (plan.rest and not plan.passthrough)]
-    fixed = next(key for key in build.values if key not in build.optional)
-    if not keys:
-        return {} if lines.str.contains(build.pattern()).all() else None
-    found: dict[str, pl.Series] = {}
+def _parts(
+    lines: pl.Series, build: Build, plan: ShapePlan, *, is_ascii: bool
+) -> tuple[Members, ...] | None:
+    """The members that the plan wants; None if some line is built otherwise."""
+    hoped = {} if plan.passthrough else wanted_of(build, plan, sure=True)
+    if not hoped and not lines.str.contains(build.pattern(is_ascii=is_ascii)).all():
+        return None
+    if plan.passthrough:
+        return ()
+    always = build.values.keys() - build.optional
+    taken, odd = _taken(lines, build, hoped, is_ascii=is_ascii)
+    if not len(odd):
+        return (Members(None, hoped, taken, always),)
+    everyone = pl.int_range(len(lines), eager=True, dtype=pl.UInt32)
+    few = len(odd) <= MOST_ODD * len(lines)
+    rest = lines.gather(odd) if few else lines
+    wanted = wanted_of(build, plan, sure=False)
+    again, unlike = _taken(rest, build, wanted, is_ascii=is_ascii)
+    if len(unlike):
+        return None
+    if not few:
+        return (Members(None, wanted, again, always),)
+    usual = everyone.filter(~everyone.is_in(odd.implode()))
+    taken = {key: values.gather(usual) for key, values in taken.items()}
+    return Members(usual, hoped, taken, always), Members(odd, wanted, again, always)
+
+
+def _taken(
+    lines: pl.Series, build: Build, wanted: Mapping[str, Wanted], *, is_ascii: bool
+) -> tuple[dict[str, pl.Series], pl.Series]:
+    """What is wanted of each line, by key; and the rows that the pattern does not match, rising."""
+    taken: dict[str, pl.Series] = {}
+    odd = pl.Series([], dtype=pl.UInt32)
+    keys = list(wanted)
     for start in range(0, len(keys), GROUPS_AT_ONCE):
-        some = keys[start : start + GROUPS_AT_ONCE]
-        asked = list(dict.fromkeys([*some, fixed]))  # one that no line lacks tells of the match
-        groups = lines.str.extract_groups(build.pattern(asked)).struct.unnest()
-        if groups.get_column(f"g{asked.index(fixed)}").has_nulls():
-            return None
-        found |= {key: groups.get_column(f"g{at}") for at, key in enumerate(some)}
-    return found
-
-
-def members_of(lines: pl.Series) -> pl.Series:
-    """All members of each object, as they stand between its braces."""
-    return lines.str.strip_prefix("{").str.strip_suffix("}")
-
-
-def columns_of(alike: Alike, plan: ShapePlan, pseudo: Mapping[int, pl.Series]) -> Columns:
-    """The columns of all fields, and the members that no field reads, as one text a record."""
-    height = len(alike.lines)
-    nothing = pl.Series("_", [None], dtype=pl.String).new_from_index(0, height)
-    names: dict[int, str] = {}
-    absent: dict[int, str] = {}
-    series, raw = [nothing], dict[int, pl.Series]()
-    for index, field in enumerate(plan.fields):
-        if index in pseudo:
-            names[index] = f"p{index}"
-            series.append(pseudo[index].alias(f"p{index}"))
-        elif field.column is not None:
-            names[index] = f"v{index}"
-            raw[index] = found = alike.raw.get(field.column, nothing)
-            if field.default is None and found.has_nulls():
-                absent[index] = f"a{index}"
-                series.append(found.is_null().alias(f"a{index}"))
-    series += _texts(raw, plan)
-    if plan.rest:
-        read = {field.column for field in plan.fields}
-        left = {key: values for key, values in alike.raw.items() if key not in read}
-        series.append(_rest(left, height).alias("rest"))
-    return Columns(pl.DataFrame(series), names, Extras(absent, "rest" if plan.rest else None))
-
-
-def _texts(raw: Mapping[int, pl.Series], plan: ShapePlan) -> list[pl.Series]:
-    """Members' values as the texts that the rules read; null for null and for no such key."""
-    if not raw:
-        return []
-    frame = pl.DataFrame([values.alias(f"v{index}") for index, values in raw.items()])
-    facts = frame.select(
-        pl.all().eq("null").any().name.suffix("null"),
-        pl.all().str.starts_with('"').any().name.suffix("text"),
-        pl.all().str.contains("\\", literal=True).any().name.suffix("escape"),
-    ).row(0, named=True)
-    return frame.select(
-        _text(
-            name, plan.fields[index], *(facts[name + fact] for fact in ("null", "text", "escape"))
-        )
-        for index, name in zip(raw, frame.columns, strict=True)
-    ).get_columns()
-
-
-def _text(name: str, field: FieldPlan, nulls: bool, texts: bool, escapes: bool) -> pl.Expr:
-    """One field's texts; what none of its values is need not be asked of any."""
-    value = column = pl.col(name)
-    if texts:
-        is_text = column.str.starts_with('"')
-        bare = column.str.strip_prefix('"').str.strip_suffix('"')
-        text = unquoted(column) if escapes else bare
-        if field.rule is not None and field.type != "json":
-            value = text if not escapes else pl.when(is_text).then(text).otherwise(column)
-        elif field.nulls:  # it travels as it came, unless the word in it means null
-            value = pl.when(~(is_text & text.is_in(list(field.nulls)))).then(column)
-    return (pl.when(column != "null").then(value) if nulls else value).alias(name)
-
-
-def _rest(raw: Mapping[str, pl.Series], height: int) -> pl.Series:
-    """These members as `"k":v,...`."""
-    if not raw:
-        return pl.Series([""]).new_from_index(0, height)
-    frame = pl.DataFrame([values.alias(f"r{at}") for at, values in enumerate(raw.values())])
-    members = [
-        Member(
-            quoted(key) + ":",
-            [pl.col(f"r{at}")],
-            pl.col(f"r{at}").is_null() if values.has_nulls() else None,
-        )
-        for at, (key, values) in enumerate(raw.items())
-    ]
-    return members_of(frame.select(line(members)).to_series())
+        some = {key: wanted[key].group for key in keys[start : start + GROUPS_AT_ONCE]}
+        pattern = build.pattern(some, is_ascii=is_ascii)
+        groups = lines.str.extract_groups(pattern).struct.unnest()
+        unlike = groups.get_column(MATCHED).is_null()
+        if unlike.any():
+            odd = odd.append(unlike.arg_true()).unique().sort()
+        taken |= {key: groups.get_column(f"g{at}") for at, key in enumerate(some)}
+    return taken, odd

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -21,12 +21,17 @@ import orjson
 
 MOST_KEYS = 100
 MOST_DEPTH = 6
+_PLAIN = r'[^"\\\x00-\x1f]'  # a character that stands for itself
+_PLAIN_ASCII = r"[ !#-\[\]-\x7f]"
+PLAIN_TEXT = f"{_PLAIN}*"
 _STRING = (
-    r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?:[0-9a-cA-CefEF][0-9a-fA-F]{3}'
+    rf'"(?:{_PLAIN}|\\(?:["\\/bfnrt]|u(?:[0-9a-cA-CefEF][0-9a-fA-F]{{3}}'
     r'|[dD][0-7][0-9a-fA-F]{2})))*"'
 )
-_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-SCALAR = f"{_STRING}|{_NUMBER}|true|false|null"
+NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+_NOT_NULL = f"{_STRING}|{NUMBER}|true|false"
+SCALAR = f"{_NOT_NULL}|null"
+MATCHED = "line"
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -49,18 +54,49 @@ STYLES = (Style(":", ","), Style(": ", ", "))
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """What is taken out of a member's value: the part that matches `body`, between the quotes if it
+    is `quoted`; nothing of a null, where there may be one.
+
+    With `until` it is members as they stand, keys and all, up to the one of that key; `body` is
+    not asked.
+    """
+
+    body: str
+    quoted: bool = False
+    nullable: bool = True
+    until: str | None = None
+
+    def named(self, name: str) -> str:
+        """The pattern of the value, with the group."""
+        mark = '"' if self.quoted else ""
+        group = f"{mark}(?P<{name}>{self.body}){mark}"
+        return f"(?:{group}|null)" if self.nullable else group
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
-    """What records have in common: their keys in order, the pattern of each one's value, and which
-    of them some records go without."""
+    """What records have in common: their keys in order, the pattern of each one's value but null,
+    those that were seen, and which keys some records go without."""
 
     style: Style
     values: Mapping[str, str]
+    seen: Mapping[str, Sequence[bytes]]
     optional: frozenset[str]
 
-    def pattern(self, groups: Sequence[str] = ()) -> str:
-        """The pattern of a whole line; the values of these keys are its groups g0, g1, ..."""
-        found = {key: f"(?P<g{at}>{self.values[key]})" for at, key in enumerate(groups)}
-        return rf"\A{_object(self, found)}\z"
+    def pattern(self, groups: Mapping[str, Group] | None = None, *, is_ascii: bool = False) -> str:
+        """The pattern of a whole line, of a text in ASCII if that is known, which is quicker.
+
+        Its groups are g0, g1, ... of these keys, and `MATCHED`, which is empty.
+        """
+        mark = f"(?P<{MATCHED}>)" if groups else ""
+        pattern = rf"\A{mark}{_object(self, groups or {})}\z"
+        return pattern.replace(_PLAIN, _PLAIN_ASCII) if is_ascii else pattern
+
+    def joins(self, key: str) -> bool:
+        """Whether this member, where it is in every record, and its neighbours can travel as they
+        stand: nothing is to be spelt anew."""
+        return self.style is STYLES[0] and key not in self.optional and len(_spelt(key)) == 1
 
 
 def build_of(lines: Sequence[bytes]) -> Build:
@@ -88,14 +124,12 @@ def _build(records: Sequence[Record], style: Style, depth: int) -> Build:
     keys = _in_order(records)
     if len(keys) > MOST_KEYS or depth == 0:
         raise Unlike
-    values = {}
-    for key in keys:
-        found = [record[key] for record in records if key in record]
-        values[key] = _value(found, style, depth)
+    seen = {key: [record[key] for record in records if key in record] for key in keys}
+    values = {key: _value(found, style, depth) for key, found in seen.items()}
     everywhere = set.intersection(*(set(record) for record in records)) if records else set()
     if not everywhere:
         raise Unlike  # a comma would belong to no one
-    return Build(style, values, frozenset(keys) - everywhere)
+    return Build(style, values, seen, frozenset(keys) - everywhere)
 
 
 def _in_order(records: Sequence[Record]) -> list[str]:
@@ -111,30 +145,51 @@ def _in_order(records: Sequence[Record]) -> list[str]:
 
 
 def _value(found: Sequence[bytes], style: Style, depth: int) -> str:
-    """The pattern of a member whose value is spelt in these ways."""
-    kinds = [f"(?:{SCALAR})"]
+    """The pattern of a member whose values are spelt so, or are other scalars; not of null."""
+    kinds = [_NOT_NULL]
     if objects := [read_object(text) for text in found if text.startswith(b"{")]:
         build = _build(objects, style, depth - 1)
         kinds.append(_object(build, {}))
     if arrays := [text for text in found if text.startswith(b"[")]:
         elements = [bytes(raw) for text in arrays for raw in _ARRAY.decode(text)]
-        element = _value(elements[:MOST_KEYS], style, depth - 1) if elements else f"(?:{SCALAR})"
+        element = _value(elements[:MOST_KEYS], style, depth - 1) if elements else _NOT_NULL
+        element = f"(?:{element}|null)"
         kinds.append(rf"\[(?:{element}(?:{style.comma}{element})*)?\]")
     return f"(?:{'|'.join(kinds)})"
 
 
 def _key(key: str) -> str:
     """A key as it may be spelt: as it is, or in ASCII alone."""
-    spelt = dict.fromkeys((orjson.dumps(key).decode(), json.dumps(key)))
-    return f"(?:{'|'.join(map(re.escape, spelt))})"
+    return f"(?:{'|'.join(map(re.escape, _spelt(key)))})"
 
 
-def _object(build: Build, groups: Mapping[str, str]) -> str:
-    """The commas fall into place around the first member that is always there."""
-    comma, colon = build.style.comma, build.style.colon
+def _spelt(key: str) -> Collection[str]:
+    return dict.fromkeys((orjson.dumps(key).decode(), json.dumps(key)))
+
+
+def _members(build: Build, groups: Mapping[str, Group]) -> dict[str, str]:
+    """The pattern of each member, by key."""
+    names = {key: f"g{at}" for at, key in enumerate(groups)}
     members = {
-        key: _key(key) + colon + groups.get(key, value) for key, value in build.values.items()
+        key: _key(key)
+        + build.style.colon
+        + (
+            f"(?:{value}|null)"
+            if key not in groups or groups[key].until
+            else groups[key].named(names[key])
+        )
+        for key, value in build.values.items()
     }
+    for key, group in groups.items():
+        if group.until is not None:
+            members[key] = f"(?P<{names[key]}>{members[key]}"
+            members[group.until] += ")"
+    return members
+
+
+def _object(build: Build, groups: Mapping[str, Group]) -> str:
+    """The commas fall into place around the first member that is always there."""
+    comma, members = build.style.comma, _members(build, groups)
     fixed = next(key for key in members if key not in build.optional)
     keys = list(members)
     at = keys.index(fixed)

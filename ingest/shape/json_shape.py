@@ -19,7 +19,9 @@ import polars as pl
 
 from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.encode import Encoded, Extras, encode
-from ingest.shape.json_alike import REST, Alike, Columns, columns_of, members_of, read_alike
+from ingest.shape.encode_apart import in_order
+from ingest.shape.json_alike import Alike, read_alike
+from ingest.shape.json_members import REST, columns_of, members_of
 from ingest.shape.json_parts import Part, part_of, read_parts
 from ingest.shape.json_read import Record
 from ingest.shape.plan import FieldPlan, ShapePlan
@@ -44,8 +46,9 @@ class JsonShaper:
 
     def _at_once(self, block: Block, plan: ShapePlan, alike: Alike) -> Shaped:
         """A block whose records are all built alike: as many records as lines."""
-        counts = [block.data.count(b"\n", s.start, s.end) for s in block.segments]
-        counts = counts if len(counts) > 1 else [len(alike.lines)]
+        counts = [len(alike.lines)]
+        if len(block.segments) > 1:
+            counts = [block.data.count(b"\n", s.start, s.end) for s in block.segments]
         borders = list(accumulate(counts, initial=0))
         rows = [Rows(count, count, count) for count in counts]
         parts: dict[int, Part] = {}
@@ -57,14 +60,32 @@ class JsonShaper:
             return parts[number].place(row - borders[number])
 
         if plan.passthrough:
-            columns = Columns(pl.DataFrame({"rest": members_of(alike.lines)}), {}, REST)
+            encoded = self._unchanged(alike, plan)
         else:
-            lines = [number for count in counts for number in range(1, count + 1)]
+            asked = any(field.pseudo == "@line" for field in plan.fields)
+            lines = [n for count in counts for n in range(1, count + 1)] if asked else []
             extra = pseudo_columns(plan, block.segments, rows, lines.__getitem__)
-            columns = columns_of(alike, plan, extra)
-        frame, names, extras = columns.frame, columns.names, columns.extras
-        encoded = encode(frame, plan, names, self.largest_record, extras)
+            encoded = self._mapped(alike, plan, extra)
         return put_together(block, rows, encoded, place, self.record_end)
+
+    def _unchanged(self, alike: Alike, plan: ShapePlan) -> Encoded:
+        """The very bytes that came, unless a record is too long."""
+        if not (alike.lines.str.len_bytes() > self.largest_record).any():
+            return Encoded(alike.lines, None, (), None, alike.data)
+        frame = pl.DataFrame({"rest": members_of(alike.lines)})
+        return encode(frame, plan, {}, self.largest_record, REST)
+
+    def _mapped(self, alike: Alike, plan: ShapePlan, pseudo: Mapping[int, pl.Series]) -> Encoded:
+        height = len(alike.lines)
+        parts = []
+        for members in alike.parts:
+            columns = columns_of(members, plan, height, pseudo)
+            frame, names, extras = columns.frame, columns.names, columns.extras
+            encoded = encode(frame, plan, names, self.largest_record, extras, columns.known)
+            if members.rows is None:
+                return encoded
+            parts.append((members.rows, encoded))
+        return in_order(parts, height)
 
     def _one_by_one(self, block: Block, plan: ShapePlan) -> Shaped:
         """Any other block: each record is looked at by itself."""

@@ -151,22 +151,25 @@ def _point(text: pl.Expr, decimal: str) -> pl.Expr:
     return pl.when(~text.str.contains(".", literal=True)).then(swapped)
 
 
-def boolean(true: Sequence[str], false: Sequence[str]) -> Rule:
-    """Truth words. Blanks around a word don't count, in the job as little as in the data."""
+def boolean(true: Sequence[str], false: Sequence[str], *, as_number: bool = False) -> Rule:
+    """Truth words, as true and false or as 1 and 0. Blanks around a word don't count, in the job as
+    little as in the data."""
+    holds, holds_not = ("1", "0") if as_number else ("true", "false")
+    scalar = values.flag if as_number else values.boolean
     yes, no = ([word.strip(values.BLANKS) for word in words] for words in (true, false))
 
     def bulk(column: pl.Expr) -> pl.Expr:
         return (
             pl.when(column.is_in(yes))
-            .then(pl.lit("true"))
+            .then(pl.lit(holds))
             .when(column.is_in(no))
-            .then(pl.lit("false"))
+            .then(pl.lit(holds_not))
         )
 
     return Rule(
-        scalar=functools.partial(values.boolean, true=tuple(yes), false=tuple(no)),
+        scalar=functools.partial(scalar, true=tuple(yes), false=tuple(no)),
         bulk=bulk,
-        typed=lambda column: column == "true",
+        typed=lambda column: column.cast(pl.Int128) if as_number else column == "true",
     )
 
 

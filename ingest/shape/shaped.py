@@ -41,7 +41,10 @@ def put_together(
     record_end: bytes,
 ) -> Shaped:
     """The shaped block. `place` tells where a row of the frame stands."""
-    buffer = to_buffer(encoded.lines, record_end)
+    if encoded.joined is None:
+        buffer = to_buffer(encoded.lines, record_end)
+    else:  # no other newline is in it
+        buffer = encoded.joined.replace(b"\n", record_end)
     borders = list(accumulate((s.rows for s in segments), initial=0))
     bad = _bad_by_segment(encoded.bad, borders)
     counts = [s.rows - len(cells) for s, cells in zip(segments, bad, strict=True)]

@@ -138,6 +138,11 @@ def boolean(text: str, true: Sequence[str], false: Sequence[str]) -> str:
     raise BadValue("not_a_boolean", f"{shown(text)} is none of {words}")
 
 
+def flag(text: str, true: Sequence[str], false: Sequence[str]) -> str:
+    """A truth word as 1 or 0."""
+    return "1" if boolean(text, true, false) == "true" else "0"
+
+
 def string(text: str, max_length: int | None = None, choices: Sequence[str] | None = None) -> str:
     """A text of at most `max_length` characters that is one of `choices`, where they are given."""
     if max_length is not None and len(text) > max_length:

@@ -123,7 +123,7 @@ class Feed:
         try:
             raw = await self._source.read()
         except SourceError as exc:
-            self.trouble = exc
+            self._pieces = self._broken_off(exc)
             return
         self._little = 0 < len(raw) <= INLINE_BYTES and not self._intake.packed
         self._last = not raw
@@ -140,6 +140,11 @@ class Feed:
             raise verdict.error or exc from None
         if verdict.error:
             raise verdict.error
+
+    def _broken_off(self, error: SourceError) -> Iterator[bytes]:
+        """Nothing more can be read: what was read before is not lost with it."""
+        yield from self._intake.break_off()
+        raise error
 
     def _advance(self, work: Callable[[bytes], T]) -> tuple[bool, T | None]:
         """Work on the next piece, if the raw bytes at hand make one."""

@@ -3,7 +3,8 @@
 Pure and incremental: raw bytes are fed in any cut, pieces of UTF-8 text without the byte order mark
 come out, the same text whatever the cuts were. What the bytes are packed with is decided on the
 first `MAGIC_BYTES` of them, the encoding on the first `HEAD_BYTES` of what was unpacked (or on all
-there is). An error comes behind everything that was readable before it.
+there is). An error comes behind everything that was readable before it, and where no more can be
+read, what is held back comes out first (`break_off`).
 
 The work is in libraries that release the GIL, so it belongs in a worker thread.
 """
@@ -99,6 +100,10 @@ class Intake:
         assert self._transcode
         yield from self._text(b"", final=True)
 
+    def break_off(self) -> Iterator[bytes]:
+        """The text that is held back, where the raw bytes break off. Raises nothing."""
+        yield from self._rest()
+
     def _plain(self, data: bytes) -> Iterator[bytes]:
         if self._magic is not None:
             data = self._magic + data
@@ -154,5 +159,8 @@ class Intake:
 
     def _rest(self) -> Iterator[bytes]:
         """What is still held back when the input breaks off; a second trouble changes nothing."""
+        with suppress(SourceError):
+            if self._magic:
+                yield from self._start(self._magic)
         with suppress(SourceError):
             yield from self._decide(final=False)

@@ -123,13 +123,16 @@ class _Handle(Protocol):
 
 
 async def _open_handle(path: str) -> tuple[_Handle, Callable[[], Awaitable[object]]]:
-    """The file at `path`, opened by the library that fits the running loop, and its close."""
+    """The file at `path`, opened by the library that fits the running loop, and its close.
+
+    Unbuffered: a read that fails halfway gives what it got, where a buffer would throw it away.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        by_anyio = await anyio.open_file(path, "rb")
+        by_anyio = await anyio.open_file(path, "rb", buffering=0)
         return cast("_Handle", by_anyio), by_anyio.aclose
-    by_aiofiles = await aiofiles.open(path, "rb")
+    by_aiofiles = await aiofiles.open(path, "rb", buffering=0)
     return by_aiofiles, by_aiofiles.close
 
 

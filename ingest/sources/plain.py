@@ -31,8 +31,12 @@ def texts(
         raise unreadable(shown, exc, 0) from exc
     try:
         opened = os.fstat(descriptor)
-        for raw in _chunks(descriptor, place, chunk_bytes, shown):
-            yield from intake.feed(raw)
+        try:
+            for raw in _chunks(descriptor, place, chunk_bytes, shown):
+                yield from intake.feed(raw)
+        except SourceError:
+            yield from intake.break_off()  # what was read before is not lost with it
+            raise
         found = verdict(opened, descriptor, place, intake.raw_bytes, shown)
         if found.note and notes is not None:
             notes.append(found.note)

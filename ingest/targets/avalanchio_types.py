@@ -59,7 +59,7 @@ def column_type(field_type: FieldType) -> str:
     except KeyError:
         raise SettingsError(
             "avalanchio has no boolean columns",
-            'use type = "integer" (1 and 0) or type = "string"',
+            'use type = "integer" with true = ["yes"] and false = ["no"] (1 and 0), or "string"',
         ) from None
 
 

@@ -134,9 +134,9 @@ def test_the_job_runs_without_an_edit(tmp_path, sandbox: Running, system: str):
         return
     rows = sandbox.rows(table, "source_id, day_local, ok, ratio, code, note")
     assert rows == [
-        {"source_id": 1, "day_local": "2024-01-31", "ok": "yes", "ratio": 1.5, "code": "007",
+        {"source_id": 1, "day_local": "2024-01-31", "ok": 1, "ratio": 1.5, "code": "007",
          "note": 'a\n"b"'},
-        {"source_id": 2, "day_local": "2024-02-01", "ok": "no", "ratio": None, "code": "123",
+        {"source_id": 2, "day_local": "2024-02-01", "ok": 0, "ratio": None, "code": "123",
          "note": None},
     ]  # fmt: skip
 

@@ -127,3 +127,26 @@ async def test_a_pipe_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SettingsError, match="a pipe"):
         await looked(tmp_path, path="pipe")
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [(",a,c\n1,2,3\n", "its header is not that of a.csv"), (",a,b\n1,2,3\n", "")],
+)
+async def test_names_for_one_header_are_not_given_to_another(tmp_path, other, said):
+    """A second file's column c would have been read as the first one's b."""
+    (tmp_path / "a.csv").write_text(",a,b\n1,2,3\n2,3,4\n")
+    (tmp_path / "b.csv").write_text(other)
+    if not said:
+        assert (await looked(tmp_path)).seen.look.records == 3
+        return
+    with pytest.raises(SettingsError, match=said):
+        await looked(tmp_path)
+
+
+async def test_files_without_a_common_column(tmp_path):
+    """They make no table together."""
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "b.csv").write_text("c,d\n1,2\n")
+    with pytest.raises(SettingsError, match="no column stands in all"):
+        await looked(tmp_path)

@@ -11,6 +11,7 @@ from ingest.build.options import RunOptions
 from ingest.build.origin import NAME, recalled, remember
 from ingest.cli.load import load_document
 from ingest.errors import SettingsError
+from ingest.housekeeping.listing import is_fresh
 from ingest.job import make_job, read_job
 from ingest.model import Layout
 from ingest.state import RunDir
@@ -82,6 +83,15 @@ def test_whether_it_was_a_rehearsal(run, base_url):
     kept(run, base_url=base_url)
     assert recalled(run).rehearsed == (base_url == "sandbox")
     assert b"example" not in (run.path / NAME).read_bytes()
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_whether_it_was_outside_of_the_books(run, fresh):
+    """What `clean` asks: such a run takes no other one's place."""
+    target = {"system": "avalanchio", "table": "t"}
+    job = make_job(load_document(["a.csv"], target, []))
+    remember(run, job, RunOptions(Path(), fresh=fresh), LAYOUTS)
+    assert is_fresh(run) is fresh
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[]", b"{}", b'{"file": null}'])

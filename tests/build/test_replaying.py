@@ -14,6 +14,7 @@ from ingest.build.origin import Recalled
 from ingest.build.replay_dir import ReplayDir
 from ingest.errors import IngestError, JobHeld, SettingsError, SourceError
 from ingest.locking import JobLock
+from ingest.sources.records import RECORDS
 from ingest.state import RunDir, StateDir
 from tests.build.replayed import Scene
 from tests.end_to_end import counts, load
@@ -276,3 +277,32 @@ def test_an_upsert(sandbox, tmp_path):
     assert scene.replay().exit_code == 0
     assert scene.rows() == [(1, "a"), (2, "old")]
     assert any("mended records replace rows of their keys" in note for note in scene.listener.notes)
+
+
+@pytest.mark.parametrize("deleted", [0, 1])
+@pytest.mark.parametrize("state", ["begun", "done"])
+def test_a_run_that_was_undone(sandbox, tmp_path, state, deleted):
+    """Its rejects are those of rows that are gone; unless none is."""
+    scene = Scene(sandbox, tmp_path)
+    report = orjson.loads(scene.run.report_path.read_bytes())
+    report["undone"] = {"state": state, "at": "2026-11-22", "deleted": deleted}
+    scene.run.report_path.write_bytes(orjson.dumps(report))
+    scene.mend(x="2")
+    if not deleted:
+        assert scene.replay().report["records"]["accepted"] == 4
+        return
+    with pytest.raises(SettingsError, match="undone") as caught:
+        scene.replay()
+    assert "ingest run" in caught.value.hint
+    assert ("ingest undo" in caught.value.hint) == (state == "begun")
+    assert len(scene.rows()) == 3
+    assert len(scene.lines()) == 2
+
+
+def test_records_of_a_program(sandbox, tmp_path):
+    """They stand in no file: what to do instead is said."""
+    scene = Scene(sandbox, tmp_path)
+    source = {"paths": [RECORDS], "format": "ndjson", "encoding": "utf-8"}
+    with pytest.raises(SettingsError, match="records that a program gave, and no files") as caught:
+        scene.replay(scene.job(source=source))
+    assert str(scene.run.rejects_path) in caught.value.hint

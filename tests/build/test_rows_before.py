@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.build.delivering import ROWS_BEFORE
-from ingest.build.rows_before import rows_before
+from ingest.build.rows_before import ROWS_BEFORE, rows_before
 from ingest.state import RunDir
 
 

@@ -109,5 +109,10 @@ def test_files_of_an_unfinished_run(tmp_path):
     ) as gone:
         check_files(run, known, [])
     assert "--restart" in gone.value.hint
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(SettingsError, match=r"a\.csv: written to, or only touched, since .* r "):
+        check_files(run, known, [stat_of(path)])
+    hashed = replace(known["a.csv"], sha256=hashlib.sha256(b"abc").hexdigest())
+    check_files(run, {"a.csv": hashed}, [stat_of(path)])
     with pytest.raises(SettingsError, match=r"a\.csv: changed since .* r began"):
         check_files(run, {"a.csv": FileRecord(0, "a.csv", 4)}, [stat])

@@ -6,7 +6,6 @@ import orjson
 import pytest
 
 from ingest.cli.app import app
-from ingest.cli.errors import only_cause
 from ingest.errors import (
     IngestError,
     JobHeld,
@@ -82,11 +81,3 @@ def test_the_traceback_only_if_asked(runner, build, env):
     assert "Traceback (most recent call last)" in result.stderr
     assert "fake_build.py" in result.stderr
     assert "Traceback" not in runner.invoke(app, LOAD).stderr
-
-
-def test_several_errors_at_once_are_no_known_one():
-    """A group of two is not summed up as one of them."""
-    both = ExceptionGroup("g", [JobHeld("a"), SettingsError("b")])
-    assert only_cause(ExceptionGroup("h", [both])) is both
-    leaf = ValueError()
-    assert only_cause(leaf) is leaf

@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 import orjson
 
-from ingest.delivery import Delivery, DeliveryRules, Hands
+from ingest.delivery import Delivery, DeliveryRules, Hands, never_sent
 from ingest.errors import IngestError, Permanent, Trouble
 from ingest.governor import Governor
 from ingest.model import (
@@ -173,6 +173,7 @@ class Writers:
     rules: DeliveryRules = field(default_factory=DeliveryRules)
     ledger: Ledger | None = None
     settler: Settler | None = None
+    sent_before: Callable[[Batch], float | None] = never_sent
     ending: bool = False
     ran: Ran | None = None
     waiting: Iterator[Batch] = field(default_factory=lambda: iter(()))
@@ -190,6 +191,7 @@ class Writers:
             stopping=lambda: self.ending,
             ledger=self.ledger,
             settler=self.settler,
+            sent_before=self.sent_before,
             too_large=ran.lowered.append,
             note=ran.notes.append,
         )
@@ -199,7 +201,7 @@ class Writers:
         async def write() -> None:
             for batch in self.waiting:
                 try:
-                    await delivery.deliver(batch)
+                    await delivery.deliver(batch, lambda: next(self.waiting, None))
                 except IngestError as error:
                     ran.error = ran.error or error
                     self.ending = True

@@ -16,6 +16,7 @@ from ingest.errors import (
     TooLarge,
     Unauthorized,
 )
+from ingest.wire.call_error import HINT_RENEW, HINT_RIGHTS, HINT_TOKEN
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,23 @@ def test_whose_fault_it_is(trouble, has_worked, kind):
         assert error.message.startswith("the service")
         assert trouble.message in error.message
         assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "has_worked", "hint"),
+    [
+        ("no permission to write", 403, False, HINT_RIGHTS),
+        ("Invalid or expired token", 403, False, HINT_TOKEN),
+        ("no permission to write", 401, False, HINT_TOKEN),
+        ("no permission to write", 403, True, HINT_RENEW),
+        ("Invalid or expired token", 401, True, HINT_RENEW),
+    ],
+)
+def test_what_a_refused_token_needs(words, status, has_worked, hint):
+    """Another one, more rights, or to be renewed: as for every small call."""
+    error = error_of(Unauthorized(words, status=status), "s", has_worked=has_worked)
+    assert error is not None
+    assert error.hint == hint
 
 
 def test_the_words_of_what_stops_a_run():

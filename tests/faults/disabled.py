@@ -111,7 +111,7 @@ HANDLERS = {
     ),
     "keys": Handler(
         "equal keys of an upsert never fly at once",
-        lambda patch: patch.setattr("ingest.engine.Engine._until_keys_are_free", _unknown),
+        lambda patch: patch.setattr("ingest.stages.handing.Handing._until_keys_are_free", _unknown),
         "tests/faults/test_upsert.py::test_the_last_version_of_a_key_wins",
     ),
     "pages": Handler(

@@ -17,7 +17,7 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 PARTS = ("server", "settling", "files", "machine", "security")
 # As many as there are: a row comes and goes by being counted here, too.
-ROWS = {"server": 24, "settling": 10, "files": 17, "machine": 15, "security": 13}
+ROWS = {"server": 24, "settling": 10, "files": 18, "machine": 15, "security": 13}
 
 
 def part(name: str) -> dict[str, list[dict[str, Any]]]:

@@ -102,6 +102,29 @@ def test_a_failed_run_that_others_followed_is_past(state):
     assert cleaned(state) == [last]
 
 
+def test_a_run_outside_of_the_books_takes_no_other_ones_place(state):
+    """The journal takes up the run before it; the one outside (`--fresh`) goes like any other."""
+    interrupted = done(state, day=0, stopped=True)
+    outside = done(state, day=1, stopped=True)
+    (outside.path / "job.json").write_bytes(b'{"file":null,"fresh":true}')
+    aged(outside, 1)
+    assert cleaned(state) == [interrupted]
+    last = done(state, day=2)
+    (last.path / "job.json").write_bytes(b'{"fresh":false}')
+    assert cleaned(state, Wanted(98.5 * DAY_S)) == [last]
+
+
+@pytest.mark.parametrize("kept", [b"", b"[]", b'{"fresh":1}', b"{}", None])
+def test_what_does_not_say_that_it_was_outside_was_not(state, kept):
+    """Runs of earlier versions, and files that somebody has touched."""
+    done(state, day=0, stopped=True)
+    last = done(state, day=1, stopped=True)
+    if kept is not None:
+        (last.path / "job.json").write_bytes(kept)
+    aged(last, 1)
+    assert cleaned(state) == [last]
+
+
 def test_rejects_that_are_no_plain_file_are_rejects(state, tmp_path):
     """Somebody made a link of it: it is not for us to say that it is empty."""
     run = done(state)

@@ -61,10 +61,11 @@ def test_truth(values: tuple[str, ...], true: tuple[str, ...], false: tuple[str,
 
 
 def test_truth_where_there_are_no_booleans():
-    """A text, with the offer of an integer."""
+    """An integer, with the words for 1 and 0; the usual ones however they are spelt."""
     found = decided("yes", "no")
-    assert found.type == "string"
-    assert found.offer == "case when {0} in ('yes') then 1 when {0} in ('no') then 0 end"
+    assert (found.type, found.true, found.false) == ("integer", ("yes",), ("no",))
+    found = decided("TRUE", "False")
+    assert (found.true, found.false) == (("true", "True", "TRUE"), ("false", "False", "FALSE"))
 
 
 @pytest.mark.parametrize("values", [["y"], ["t", "x"], ["yes", "no", "maybe"], ["M", "F"]])

@@ -35,10 +35,11 @@ def test_types(tokens: list[str], kind: str):
 
 
 def test_truth():
-    """A boolean, or a text with an offer."""
+    """A boolean, or an integer with its words."""
     assert decided("true", "false", holds=AITO).type == "boolean"
     found = decided("true", "false")
-    assert (found.type, bool(found.offer)) == ("string", True)
+    assert (found.type, found.true[0], found.false[0]) == ("integer", "true", "false")
+    assert decided(*(f'"{word}"' for word in ("yes", "no", ""))).nulls == ("",)
 
 
 def test_nulls_have_to_be_said():

@@ -29,12 +29,25 @@ def test_settings():
 
 
 def test_truth_words():
-    """Said where they are unusual; to Avalanchio an integer is offered beside the text."""
+    """Said where they are unusual; to Avalanchio an integer of 1 and 0 is proposed."""
     seen = seen_of(csv_block(["ok"], "Y", "N"))
     assert fields(seen, aito()) == {"ok": {"type": "boolean", "true": ["Y"], "false": ["N"]}}
     (found,) = drafted(seen, avalanchio())
-    assert found.settings == {"type": "string"}
-    assert found.offers[0].startswith('ok_number = { sql = "case when ok in (')
+    assert found.settings == {"type": "integer", "true": ["Y"], "false": ["N"]}
+    assert "1 and 0" in found.why
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"), [("Text", "string"), ("Bigint", "integer"), ("Double", "integer")]
+)
+def test_truth_words_for_a_live_column(column: str, kind: str):
+    """A text stays one; a column of numbers gets 1 and 0."""
+    seen = seen_of(csv_block(["ok"], "yes", "no"))
+    (found,) = drafted(seen, avalanchio(Column("ok", column)))
+    words = {"true": ["yes"], "false": ["no"]} if kind == "integer" else {}
+    assert found.settings == {"type": kind, **words}
+    assert ("1 and 0" in found.why) == (kind == "integer")
+    assert not found.doubts
 
 
 def test_ndjson():

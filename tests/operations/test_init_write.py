@@ -48,7 +48,7 @@ def test_any_columns(data: st.DataObject, names: list[str], to_aito: bool):
 
 
 def test_the_text():
-    """The schema first; evidence above each field; doubts and offers as comments."""
+    """The schema first; evidence above each field; doubts as comments."""
     seen = seen_of(csv_block(["Is open", "n"], "yes,1", "no,NA"))
     given_: dict[str, dict[str, Any]] = {
         "source": {"paths": ["x.csv"]},
@@ -57,11 +57,9 @@ def test_the_text():
     text = job_text("t", "./s.json", ["Two records."], draft(given_, seen, avalanchio()))
     head, fields = text.split("[fields]\n")
     assert head.splitlines()[:4] == ["#:schema ./s.json", "# Two records.", "", 'name = "t"']
-    sql = "case when is_open in ('yes') then 1 when is_open in ('no') then 0 end"
-    assert fields.splitlines()[:5] == [
-        "# 2 of 2 values are yes or no",
-        'is_open = { from = "Is open", type = "string" }',
-        f'# is_open_number = {{ sql = "{sql}", type = "integer" }}',
+    assert fields.splitlines()[:4] == [
+        "# 2 of 2 values are yes or no; they are 1 and 0, since the service has no booleans",
+        'is_open = { from = "Is open", type = "integer", true = ["yes"], false = ["no"] }',
         "# 1 of 1 values are whole numbers, 1 to 1; null are 'NA' (1)",
         'n       = { type = "integer", nulls = ["", "NA"] }',
     ]

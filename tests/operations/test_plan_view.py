@@ -47,6 +47,7 @@ def report(**more: Any) -> dict[str, Any]:
             "columns_made": [{"name": "n", "type": "Bigint", "flags": ["unique"]}],
             "not_filled": [{"name": "must", "type": "Text", "required": True}],
         },
+        "unfinished": {"run": EVIL, "settled": 1234, "open_requests": 1},
         "conflicts": [], "hint": "", "notes": [], "error": None,
     }  # fmt: skip
     return {**found, **more}
@@ -95,3 +96,15 @@ def test_nothing_to_do() -> None:
     records = {"read": 0, "to_send": 0, "rejected": 0, "skipped": 0}
     said = [sentence for _, sentence in sentences(report(records=records))]
     assert "nothing to do: the inputs hold no records" in said
+
+
+def test_a_run_to_be_taken_up() -> None:
+    """Which, how much of it is settled, and that the figures are of all."""
+    words = {sentence: level for level, sentence in sentences(report())}
+    (said,) = (sentence for sentence in words if "not finished" in sentence)
+    assert words[said] == "warning"
+    for part in ("1,234 records of it settled, 1 request perhaps applied", "the whole input"):
+        assert part in said
+    calm = report(unfinished={"run": "r", "settled": 0, "open_requests": 0})
+    assert any("(0 records of it settled);" in sentence for _, sentence in sentences(calm))
+    assert not any("not finished" in said for _, said in sentences(report(unfinished=None)))

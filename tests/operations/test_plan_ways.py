@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.model import Limits, Slice
-from ingest.operations.plan_ways import FileWay, PackedWay, ReckonedWay, Ways
-from ingest.pack import MemoryEnvelope, MemoryPacking, Packer
+from ingest.operations.plan_ways import CountingPacker, FileWay, PackedWay, ReckonedWay, Ways
+from ingest.pack import MemoryEnvelope, Packer
 from tests.pack.helpers import slice_of
 
 ENDS = (b",\n", b"\n")
@@ -65,9 +65,39 @@ def test_as_the_packer(
 def test_packed(number: int) -> None:
     """The job's own way is the packer's."""
     frame = envelope(b",\n", 2, 1000)
-    way = PackedWay("batch", MemoryPacking(frame))
+    way = PackedWay("batch", frame)
     anyio.run(reckoned, way, [slice_of([b"{}"] * number)])
     assert (way.counts.requests, way.counts.records) == (-(-number // 2), number)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    groups=st.lists(st.lists(st.sampled_from("abcdef"), max_size=8), max_size=6),
+    records=st.integers(1, 5),
+)
+def test_superseded(groups: list[list[str]], records: int) -> None:
+    """Law: an upsert's figures are the packer's, though only the open body's records are held."""
+    frame = envelope(b",\n", records, 1000)
+    way, packer, batches = PackedWay("batch", frame), Packer(frame), []
+    parts = [slice_of([b"1"] * len(keys), keys=keys) for keys in groups if keys]
+    for part in parts:
+        batches += packer.add(part)
+    batches += packer.finish()
+    anyio.run(reckoned, way, parts)
+    counts = way.counts
+    assert (counts.requests, counts.size_bytes, counts.records, counts.superseded) == (
+        len(batches), sum(b.size_bytes for b in batches), sum(b.records for b in batches),
+        sum(b.superseded for b in batches),
+    )  # fmt: skip
+
+
+def test_superseded_records_are_not_held() -> None:
+    """However many have one key, one number stands for them."""
+    packer = CountingPacker(envelope(b",\n", 5, 1000))
+    for _ in range(300):
+        packer.add(slice_of([b"1", b"2"], keys=["a", "a"]))
+    assert (packer.pending, len(packer._parts), len(packer._dropped)) == (600, 1, 1)
+    assert all(not part.buffer for part in packer._dropped)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 5000])
@@ -105,7 +135,7 @@ def test_too_large_for_a_file(length: int, too_large: int) -> None:
 def test_hands_nothing_over() -> None:
     """Every record is pending for ever; looks see each slice first and once."""
     seen: list[Slice] = []
-    ways = Ways([PackedWay("batch", MemoryPacking(envelope(b",\n", 1, 100)))], [seen.append])
+    ways = Ways([PackedWay("batch", envelope(b",\n", 1, 100))], [seen.append])
 
     async def all_of_it() -> None:
         assert await ways.add(slice_of([b"1", b"2"])) == []

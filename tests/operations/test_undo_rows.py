@@ -37,7 +37,8 @@ async def test_by_id(chunk, monkeypatch):
     others = [{"id": START - 1, "k": 1}, {"id": START + 8, "k": 2}]
     table = Table([*rows(records(7)), *others])
     table.rows[4]["v"] = "mine"
-    tally = await undoing(table).looked()
+    tally = Tally()
+    await undoing(table).looked(tally)
     assert tally.rows == {"own": 5, "changed": 1, "foreign": 1}
     assert not table.deleted
     tally = Tally()
@@ -56,7 +57,9 @@ async def test_by_id_of_a_file_that_can_not_be_read_again():
     table = Table([{"id": 5001, "k": 1}, {"id": 5002, "k": 2}, {"id": 5004, "k": 9}])
     these = undoing(table, 0)
     these.unfit = (FileClaim("b", 3),)
-    assert (await these.looked()).rows == {"changed": 2}
+    tally = Tally()
+    await these.looked(tally)
+    assert tally.rows == {"changed": 2}
     these.most = 2
     await these.deleted(Tally(), changed_too=True)
     assert [row["id"] for row in table.rows] == [5004]

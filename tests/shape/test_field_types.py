@@ -34,6 +34,8 @@ def said(kind: FieldType, text: str, live: Column | None = None, **settings: Any
         ("decimal", {"decimal": ","}, "5,50", "5.50"),
         ("boolean", {}, "TRUE", "true"),
         ("boolean", {"true": ["ja"], "false": ["nein"]}, "nein", "false"),
+        ("integer", {"true": ["ja"], "false": ["nein"]}, " ja", "1"),
+        ("integer", {"true": ["ja"], "false": ["nein"]}, "nein", "0"),
         ("date", {}, "2024-01-05", '"2024-01-05"'),
         ("date", {"format": "%d.%m.%Y"}, "5.1.2024", '"2024-01-05"'),
         ("timestamp", {"timezone": "Europe/Berlin"}, "2024-01-05 12:00", '"2024-01-05T11:00:00Z"'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.model import Block, Layout, Shaped
-from ingest.shape.json_alike import GROUPS_AT_ONCE, read_alike
+from ingest.shape.json_alike import GROUPS_AT_ONCE, LOOKED_AT, read_alike
 from ingest.shape.json_shape import JsonShaper
 from tests.shape.helpers import any_text, job_of, ndjson_block, plan_of
 
@@ -112,6 +113,62 @@ def test_records_of_one_build_are_read_at_once(fields: dict[str, Any]) -> None:
     assert found == outcome(shaper, block, at_once=False)
 
 
+ODD = [
+    "null",
+    '"x"',
+    "1.5",
+    '"1.5"',
+    '"\\u00e9"',
+    '"NA"',
+    "12345678901234567890",
+    "[1]",
+    "true",
+    '"ü"',
+]
+SPELT: list[dict[str, Any]] = [
+    {"n": {"type": "integer"}, "m": {"type": "decimal"}, "d": {"type": "date"}},
+    {"n": {"type": "integer", "default": 7}, "s": {"type": "string"}, "at": {"from": "@line"}},
+    {"n": {}, "m": {"type": "integer"}, "s": {"nulls": ["NA"]}, "o": {"type": "integer"}},
+    {"s": {"type": "string", "nulls": ["NA", "t3"]}, "o": {"required": True}},
+    {"s": {"type": "string"}, "twice": {"sql": "s || s"}, "o": {"type": "json"}},
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(SPELT),
+    st.dictionaries(
+        st.integers(0, 39), st.tuples(st.sampled_from("nmdso"), st.sampled_from(ODD)), max_size=12
+    ),
+    st.sampled_from(["keep", "drop"]),
+    st.sampled_from(["send", "omit"]),
+    st.integers(0, 100),
+)
+def test_odd_lines_are_encoded_apart(
+    fields: dict[str, Any], odd: dict[int, tuple[str, str]], rest: str, nulls: str, border: int
+) -> None:
+    """Values that are not like the first ones, few or many, cost nobody else anything."""
+    lines = []
+    for n in range(100):
+        values = {
+            "n": f"{n}",
+            "m": f'"{n}"',
+            "d": '"2024-02-29"',
+            "s": f'"t{n}"',
+            **({"o": "1"} if n % 3 else {}),
+        }
+        if n >= LOOKED_AT - 4 and (found := odd.get(n - LOOKED_AT + 4)):
+            values[found[0]] = found[1]
+        lines.append("{" + ",".join(f'"{key}":{value}' for key, value in values.items()) + "}\n")
+    shaper = shaper_for(fields, rest, nulls)
+    texts = ["".join(part).encode() for part in (lines[:border], lines[border:])]
+    block = ndjson_block(*texts)
+    found_at_once = outcome(shaper, block, at_once=True)
+    if found_at_once is not None:
+        assert found_at_once == outcome(shaper, block, at_once=False)
+    assert found_at_once is not None or any(value == "[1]" for _, value in odd.values())
+
+
 @pytest.mark.parametrize("count", [1, 2, GROUPS_AT_ONCE, GROUPS_AT_ONCE + 1, 3 * GROUPS_AT_ONCE])
 def test_many_fields_are_taken_out_a_few_at_a_time(count: int) -> None:
     """None is lost on the way."""
@@ -120,6 +177,29 @@ def test_many_fields_are_taken_out_a_few_at_a_time(count: int) -> None:
     found = outcome(shaper_for(fields), ndjson_block(line.encode() + b"\n"), at_once=True)
     assert found is not None
     assert json.loads(found[0]) == {f"f{n}": n for n in range(count)}
+
+
+@pytest.mark.parametrize("odd", [0, 1, 10, 11])
+def test_few_odd_lines_are_a_part_of_their_own(odd: int) -> None:
+    """And many make all of them one that nothing is known of."""
+    lines = [b'{"n":%d}\n' % n for n in range(100)]
+    lines[100 - odd :] = [b'{"n":"x"}\n'] * odd
+    shaper = shaper_for({"n": {"type": "integer"}})
+    alike = read_alike(ndjson_block(b"".join(lines)), shaper.plans[LAYOUT])
+    assert alike is not None
+    parts = [(part.taken["n"].len(), part.wanted["n"].known is not None) for part in alike.parts]
+    apart = [(100 - odd, True), (odd, False)]
+    assert parts == {0: [(100, True)], 11: [(100, False)]}.get(odd, apart)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_with_nothing_to_map_the_very_bytes_go_on(end: bytes) -> None:
+    """Each with the end that the envelope wants."""
+    data = b'{"a":1}' + end + '{"a":"é"}'.encode() + end
+    shaper = replace(shaper_for({}), record_end=b",\n")
+    wanted = b'{"a":1},\n' + '{"a":"é"},\n'.encode()
+    assert shaper(ndjson_block(data)).buffer == wanted
+    assert shaper(ndjson_block(data.removesuffix(end))).buffer == wanted
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.shape.json_pattern import MOST_DEPTH, MOST_KEYS, SCALAR, Unlike, build_of
+from ingest.shape.json_pattern import MOST_DEPTH, MOST_KEYS, SCALAR, Group, Unlike, build_of
 
 TEXT = st.text(max_size=6)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
@@ -91,7 +91,8 @@ def test_keys_stand_in_order_and_some_are_missing() -> None:
     assert list(build.values) == ["x", "a", "b", "c"]
     assert build.optional == {"x", "b", "c"}
     lines = pl.Series(['{"a":7,"b":"t","c":null}', '{"a":8}', '{"c":2,"a":1}'])
-    found = lines.str.extract_groups(build.pattern(["b", "a"])).struct.unnest()
+    groups = {key: Group(build.values[key]) for key in ("b", "a")}
+    found = lines.str.extract_groups(build.pattern(groups)).struct.unnest()
     assert found.select("g0", "g1").rows() == [('"t"', "7"), (None, "8"), (None, None)]
     assert not matches(build.pattern(), '{"c":2,"a":1}')
 

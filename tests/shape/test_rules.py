@@ -47,6 +47,7 @@ TEXT_RULES = {
     "short choice": rules.string(2, ("a", "ab", "abc")),
     "json": rules.json_value(),
     "boolean": rules.boolean((" Y ", "1", "é"), ("N", "", '"')),
+    "flag": rules.boolean((" Y ", "1", "é"), ("N", "", '"'), as_number=True),
 }
 ALL_RULES = {**NUMBER_RULES, **TEXT_RULES}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import threading
+import zlib
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from ingest.sources import opening
 from ingest.sources.discover import Place
 from ingest.sources.feed import Feed, open_feed
 from ingest.sources.intake import HEAD_BYTES
-from tests.sources.tools import fed_fifo, lines, open_below, settings, write_all
+from tests.sources.tools import fed_fifo, in_parts, lines, open_below, settings, write_all
 
 pytestmark = pytest.mark.anyio
 TEXT = lines(60_000)
@@ -99,6 +100,58 @@ async def test_error_comes_behind_the_text(tmp_path):
     for _ in range(2):
         with pytest.raises(SourceError, match="cut short"):
             await feed.read()
+    await feed.aclose()
+
+
+class Failing:
+    """An input whose reads fail from a byte on, `chunk` bytes being read at a time."""
+
+    def __init__(self, data: bytes, chunk: int) -> None:
+        self._parts = in_parts(data, chunk)
+        self._read = 0
+
+    async def read(self) -> bytes:
+        part = next(self._parts, b"")
+        self._read += len(part)
+        if not part:
+            raise opening.unreadable("f.csv", OSError(5, "Input/output error"), self._read)
+        return part
+
+    def verdict(self) -> opening.Verdict:
+        raise AssertionError("nobody knows the end")
+
+    async def aclose(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize("chunk", [100, 100_000, 1 << 21])
+@pytest.mark.parametrize("length", [0, 1, 2, 5_000, HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1])
+async def test_a_read_that_fails_loses_nothing_before_it(length, chunk):
+    """Though the first 256 KiB are held back to find the encoding: they come, then the error."""
+    place = Place("-", given=Failing(TEXT[:length], chunk))
+    feed = await open_feed(FileInfo(0, "f.csv"), place, settings("-"))
+    assert (feed.head, feed.head_is_all) == (TEXT[:length][:HEAD_BYTES], False)
+    parts: list[bytes] = []
+    for _ in range(2):
+        with pytest.raises(SourceError, match="Input/output error"):
+            await rest(feed, parts)
+    assert b"".join(parts) == TEXT[:length]
+    assert (feed.raw_bytes, feed.facts(whole=False).bytes) == (length, length)
+    await feed.aclose()
+
+
+@pytest.mark.parametrize("length", [3, 15, 16, 3_000, 100_000])
+async def test_a_packed_input_whose_read_fails(length):
+    """What can be unpacked of it comes, and the error is the read's."""
+    packed = gzip.compress(TEXT, 1)[:length]
+    place = Place("-", given=Failing(packed, 1 << 21))
+    feed = await open_feed(FileInfo(0, "f.csv.gz"), place, settings("-"))
+    parts: list[bytes] = []
+    with pytest.raises(SourceError, match="Input/output error"):
+        await rest(feed, parts)
+    unpacked = zlib.decompressobj(31).decompress(packed)
+    assert b"".join(parts) == unpacked
+    assert bool(unpacked) == (length > 16)
     await feed.aclose()
 
 

@@ -135,3 +135,29 @@ def test_no_fingerprint_unless_asked():
     assert list(intake.feed(b"x")) == []
     assert list(intake.finish()) == [b"x"]
     assert intake.facts(FileInfo(0, "f"), whole=True).sha256 is None
+
+
+LENGTHS = [0, 1, 2, 15, 16, 17, 5_000, HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1]
+
+
+@pytest.mark.parametrize("size", [1 << 20, 1000])
+@pytest.mark.parametrize("length", LENGTHS)
+def test_what_is_held_back_comes_out_where_it_breaks_off(length, size):
+    """No more can be read: every byte that was read before has come out then."""
+    raw = lines(30_000)[:length]
+    intake = Intake("f.csv", None, fingerprint=True)
+    out = b"".join(part for cut in in_parts(raw, size) for part in intake.feed(cut))
+    out += b"".join(intake.break_off())
+    assert (out, intake.raw_bytes) == (raw, length)
+    assert list(intake.break_off()) == []
+
+
+@pytest.mark.parametrize("length", [0, 2, 15, 16, 5_000])
+def test_a_packed_one_gives_what_is_unpacked(length):
+    """As much as the library makes of what was read; before the magic is whole, no line of it."""
+    text = lines(100_000)
+    raw = gzip.compress(text, 1)[:length]
+    intake = Intake("f.csv", None, fingerprint=True)
+    out = b"".join([*intake.feed(raw), *intake.break_off()])
+    assert text.startswith(out) or length == 2
+    assert (b"\n" in out) == (length == 5_000)

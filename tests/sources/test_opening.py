@@ -13,6 +13,7 @@ from ingest.sources.archive import Window
 from ingest.sources.discover import Place
 from ingest.sources.opening import open_input, verdict
 from tests.sources.tools import fed_fifo, open_below, write_all
+from tests.sources.unreadable import breaking_off
 
 pytestmark = pytest.mark.anyio
 DATA = bytes(range(256)) * 20
@@ -84,6 +85,22 @@ async def test_read_error_names_the_place(path, monkeypatch):
     with pytest.raises(SourceError, match=r"f\.csv: can't be read at byte 100: Input/output"):
         await source.read()
     await source.aclose()
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 5_000, 300_000, opening.CHUNK_BYTES + 1])
+async def test_a_read_that_fails_halfway_gives_what_it_got(tmp_path, length):
+    """A true failure in the midst of a chunk: every byte before it, then the error, every time."""
+    data = (DATA * 420)[:length]
+    with breaking_off(tmp_path, data) as place:
+        source = await open_input(place, "f.csv")
+        found = b""
+        while len(found) < length:
+            found += await source.read()
+        for _ in range(2):
+            with pytest.raises(SourceError, match="Input/output error"):
+                await source.read()
+        await source.aclose()
+    assert found == data
 
 
 async def test_cancelled_while_opening_leaves_nothing_open(path):

@@ -11,9 +11,10 @@ import pytest
 from ingest.errors import SourceError
 from ingest.sources.archive import Window
 from ingest.sources.discover import Place
-from ingest.sources.intake import Intake
+from ingest.sources.intake import HEAD_BYTES, Intake
 from ingest.sources.plain import texts
 from tests.sources.tools import drained, lines, open_below
+from tests.sources.unreadable import breaking_off
 
 TEXT = lines(30_000)
 
@@ -91,3 +92,14 @@ def test_read_error(tmp_path, monkeypatch):
     assert text == TEXT[:300_000]
     assert error is not None
     assert "can't be read at byte 300,000: Input/output error" in error.message
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 15, 16, 5_000, HEAD_BYTES - 1, HEAD_BYTES + 1])
+def test_what_was_read_before_an_error_is_not_lost(tmp_path, length):
+    """Not even the bytes that were held back to find the encoding."""
+    data = lines(30_000)[:length]
+    with breaking_off(tmp_path, data) as place:
+        text, error = drained(texts(place, Intake("f", None, place.window, fingerprint=False), "f"))
+    assert text == data
+    assert error is not None
+    assert "Input/output error" in error.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 
 import pytest
 
@@ -10,10 +11,12 @@ from ingest.errors import SourceError
 from ingest.model import FileInfo
 from ingest.sources import reader as readers
 from ingest.sources.discover import Discovery, Place, discover
-from ingest.sources.headers import Headers, survey
+from ingest.sources.headers import Head, Headers, survey
+from ingest.sources.intake import HEAD_BYTES
 from ingest.sources.reader import SHOWN_ERRORS, UNIT_FILES, Reader, is_small, joined
 from ingest.sources.whole import SMALL_BYTES, Reading
 from tests.sources.tools import lines, settings
+from tests.sources.unreadable import breaking_off
 
 pytestmark = pytest.mark.anyio
 HEADER = b"a,b\n"
@@ -165,3 +168,36 @@ async def test_joined(count):
     listed = error.message.splitlines()
     assert len(listed) == (1 if count == 1 else 1 + min(count, SHOWN_ERRORS + 1))
     assert ("and 1 more" in error.message) == (count > SHOWN_ERRORS)
+
+
+LENGTHS = [0, 1, 3, 4, 5_000, HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1, 700_000]
+
+
+@pytest.mark.parametrize("small_bytes", [0, SMALL_BYTES])
+@pytest.mark.parametrize("form", ["csv", "ndjson", "csv.gz"])
+@pytest.mark.parametrize("length", LENGTHS)
+async def test_a_file_that_can_not_be_read_on(tmp_path, monkeypatch, form, length, small_bytes):
+    """Its disk fails at a byte: the whole records before it come, read small or large, and the
+    error names the byte. The file has no hash: it was not read to its end."""
+    monkeypatch.setattr(readers, "SMALL_BYTES", small_bytes)
+    text = b"".join(b'{"a":%d,"b":"%d"}\n' % (n, n * 7919) for n in range(60_000))
+    if form != "ndjson":
+        text = HEADER + lines(60_000)
+    data = (gzip.compress(text, 1) if form == "csv.gz" else text)[:length]
+    length = len(data)
+    got = zlib.decompressobj(31).decompress(data) if form == "csv.gz" else data
+    whole = got[: got.rfind(b"\n") + 1]
+    one = settings(f"f.{form}", format="ndjson" if form == "ndjson" else "csv")
+    with breaking_off(tmp_path, data) as place:
+        file = FileInfo(0, f"f.{form}", len(data))
+        headers = Headers(one)
+        survey(headers, [(file, place)], one)
+        if headers.first is None:  # another file leads
+            headers.of(FileInfo(1, "g"), Head(text[:1000], final=True))
+        notes: list[str] = []
+        reading = Reader(Discovery((file,), (place,)), Reading(one, headers), {}, notes.append)
+        texts = await everything(reading)
+    assert texts.get(f"f.{form}", b"") == whole.removeprefix(b"" if form == "ndjson" else HEADER)
+    assert reading.error is not None
+    assert f"read at byte {length:,}: Input" in reading.error.message or not length
+    assert [(fact.sha256, fact.raw_bytes) for fact in reading.facts] == [(None, length)]

@@ -27,43 +27,34 @@ Without `watch`, notes go to the logger "ingest".
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, cast, overload
 
+from ingest.api.outcome import Outcome, RecordCounts, Trouble, outcome_of
+from ingest.api.watching import Event, Finished, Note, Watch, watcher_of
 from ingest.build import RunOptions
 from ingest.build.conducting import Conducted
 from ingest.build.loading import load_name, target_of
 from ingest.errors import SettingsError
-from ingest.events import Level, Snapshot, Started, Watcher
 from ingest.job import Job, make_job, read_job
 from ingest.sources.records import RECORDS, Records
 from ingest.state import DEFAULT_STATE_DIR
 
-_LOG = logging.getLogger("ingest")
-_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+__all__ = [
+    "Event",
+    "Finished",
+    "Note",
+    "Options",
+    "Outcome",
+    "RecordCounts",
+    "Trouble",
+    "load",
+    "run",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something a person should know now: a detected dialect, a pause, a lowered limit."""
-
-    message: str
-    level: Level
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The run has ended; `report` is the contract's report."""
-
-    report: Mapping[str, Any]
-
-
-Event = Started | Note | Snapshot | Finished
-Watch = Callable[[Event], None] | Watcher
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
@@ -90,56 +81,6 @@ class Options(TypedDict, total=False):
     if_running: Literal["fail", "wait"]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordCounts:
-    """What became of the records: the five behind `read` add up to it (else the run has failed)."""
-
-    read: int
-    accepted: int
-    rejected: int
-    skipped: int
-    ambiguous: int
-    unsent: int
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What stopped a run, and what to do about it. `retryable`: the same may succeed later."""
-
-    kind: str
-    message: str
-    hint: str
-    retryable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended.
-
-    `exit_code` is the command's: 0 all well, 3 some rejected, 6 something ambiguous, 4 too many
-    rejects, 7 stopped by the service, 130 interrupted, 1 failed. `rejects_file` is None without
-    rejects. `rows` are what `ask` was answered. `cause` is what an iterator of records raised.
-    `report` is everything, as in the state directory.
-    """
-
-    run: str
-    state: Literal["done", "failed", "interrupted"]
-    exit_code: int
-    records: RecordCounts
-    rejects_file: Path | None
-    rejects_by_reason: Mapping[str, int]
-    ambiguous: Sequence[Mapping[str, Any]]
-    error: Trouble | None
-    rows: Sequence[Mapping[str, Any]] | None
-    report: Mapping[str, Any]
-    cause: Exception | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Every record was accepted (or settled before), and nothing is in doubt."""
-        return self.exit_code == 0
-
-
 async def run(
     job: Job | str | os.PathLike[str], *, watch: Watch | None = None, **options: Unpack[Options]
 ) -> Outcome:
@@ -155,7 +96,7 @@ async def run(
     if not isinstance(job, Job):
         given = replace(given, job_file=Path(job))
         job = read_job(Path(job))
-    return await _outcome(Conducted(job, given, _watcher(watch)))
+    return await outcome_of(Conducted(job, given, watcher_of(watch)))
 
 
 @overload
@@ -220,7 +161,7 @@ async def load(
     document.setdefault("name", load_name(document))
     job = make_job(document, shown="settings")
     records = cast("Records", data) if paths is None else None
-    return await _outcome(Conducted(job, given, _watcher(watch), records))
+    return await outcome_of(Conducted(job, given, watcher_of(watch), records))
 
 
 def _run_options(options: Options) -> RunOptions:
@@ -270,64 +211,3 @@ def _paths(data: Paths | Records) -> list[str] | None:
     if isinstance(data, Mapping) or not isinstance(data, AsyncIterable | Iterable):
         raise SettingsError(f"{type(data).__name__}: neither paths nor an iterable of records")
     return None
-
-
-class _Called:
-    """A function as a watcher."""
-
-    def __init__(self, call: Callable[[Event], None]) -> None:
-        self._call: Callable[[Event], None] | None = call
-
-    def started(self, started: Started) -> None:
-        self._tell(started)
-
-    def note(self, message: str, *, level: Level = "info") -> None:
-        self._tell(Note(message, level))
-
-    def tick(self, snapshot: Snapshot) -> None:
-        self._tell(snapshot)
-
-    def finished(self, report: Mapping[str, Any]) -> None:
-        self._tell(Finished(report))
-
-    def _tell(self, event: Event) -> None:
-        if self._call is None:
-            return
-        try:
-            self._call(event)
-        except Exception:  # noqa: BLE001 - a stranger's code; the run goes on
-            self._call = None
-            _LOG.exception("what watches the run raised: it is not called any more")
-
-
-def _log(event: Event) -> None:
-    if isinstance(event, Note):
-        _LOG.log(_LEVELS[event.level], "%s", event.message)
-
-
-def _watcher(watch: Watch | None) -> Watcher:
-    if watch is None:
-        return _Called(_log)
-    if hasattr(watch, "tick"):
-        return cast("Watcher", watch)
-    return _Called(watch)
-
-
-async def _outcome(conducted: Conducted) -> Outcome:
-    result = await conducted.result()
-    report, error = result.report, result.report["error"]
-    counts = {key: report["records"][key] for key in RecordCounts.__dataclass_fields__}
-    rejects = report["rejects"]
-    return Outcome(
-        run=report["run"],
-        state=report["state"],
-        exit_code=result.exit_code,
-        records=RecordCounts(**counts),
-        rejects_file=Path(rejects["file"]) if rejects["file"] else None,
-        rejects_by_reason=rejects["by_reason"],
-        ambiguous=report["ambiguous"],
-        error=Trouble(**error) if error else None,
-        rows=result.rows,
-        report=report,
-        cause=conducted.failure,
-    )
