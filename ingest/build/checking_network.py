@@ -73,7 +73,7 @@ def _shown(url: str) -> str:
 async def _reached(
     address: Address, timeouts: Timeouts, wall: Callable[[], float]
 ) -> list[Finding]:
-    async with make_client(address, timeouts, 1, None) as client:
+    async with make_client(address, timeouts, 1) as client:
         request = client.build_request("HEAD", address.url + "/")
         before_s = wall()
         end = await exchange(client, request, TOTAL_S)

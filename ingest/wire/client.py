@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import anyio
 import httpx
 import orjson
 
@@ -38,8 +37,9 @@ from ingest.wire.address import parse_base_url
 from ingest.wire.body import BatchBody
 from ingest.wire.call_error import as_error, refused
 from ingest.wire.classify import Failure, Reply, classify, classify_failure
-from ingest.wire.exchange import exchange, make_client
+from ingest.wire.exchange import exchange, make_clients
 from ingest.wire.login import HeaderValues, Login
+from ingest.wire.pools import Clients
 from ingest.wire.presigned import PutRules
 from ingest.wire.timing import Senses, Timeouts
 from ingest.wire.tokens import blame
@@ -81,7 +81,7 @@ class Wire:
         self._in_flight = in_flight
         self._ca_file = ca_file
         self._senses = senses or Senses()
-        self._client: httpx.AsyncClient | None = None
+        self._clients: Clients | None = None
         self._has_sent = False
         self._login = (
             headers if isinstance(headers, Login) else Login(headers or {}, senses=self._senses)
@@ -93,7 +93,7 @@ class Wire:
             )
 
     async def __aenter__(self) -> Self:
-        self._client = make_client(self.address, self._timeouts, self._in_flight, self._ca_file)
+        self._clients = make_clients(self.address, self._timeouts, self._in_flight, self._ca_file)
         return self
 
     async def __aexit__(
@@ -102,9 +102,8 @@ class Wire:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        client, self._client = self._opened, None
-        with anyio.CancelScope(shield=True):
-            await client.aclose()
+        clients, self._clients = self._opened, None
+        await clients.aclose()
 
     async def post_batch(
         self, path: str, batch: Batch, *, content_type: str = "application/json"
@@ -120,7 +119,7 @@ class Wire:
         request = self._opened.build_request("POST", self.address.url + path, headers=headers)
         request.stream = body
         started = self._senses.clock.monotonic()
-        end = await exchange(self._opened, request, self._timeouts.total_s, body)
+        end = await self._exchanged(request, body)
         trouble = self._trouble(end, records=True)
         self._has_sent |= trouble is None or isinstance(trouble, Ambiguous)
         if trouble := await self._login.considered(end, trouble, used):
@@ -150,7 +149,7 @@ class Wire:
         while True:
             used = await self._login.ready()
             request = self._small_request(method, path, content, params)
-            end = await exchange(self._opened, request, self._timeouts.total_s)
+            end = await self._exchanged(request)
             cause = self._trouble(end, records=False)
             trouble = await self._login.considered(end, cause, used)
             if trouble is None:
@@ -177,7 +176,7 @@ class Wire:
         """
         used = await self._login.ready()
         request = self._small_request(method, path, None, None)
-        end = await exchange(self._opened, request, self._timeouts.total_s)
+        end = await self._exchanged(request)
         trouble = self._trouble(end, records=False)
         self._has_sent |= method == "POST" and (trouble is None or isinstance(trouble, Ambiguous))
         if trouble := await self._login.considered(end, trouble, used):
@@ -191,10 +190,16 @@ class Wire:
         return PutRules(self._timeouts, self.address.is_loopback, self._ca_file, self._senses)
 
     @property
-    def _opened(self) -> httpx.AsyncClient:
-        if self._client is None:
+    def _opened(self) -> Clients:
+        if self._clients is None:
             raise RuntimeError("the wire is not open: use it within `async with`")
-        return self._client
+        return self._clients
+
+    async def _exchanged(
+        self, request: httpx.Request, body: BatchBody | None = None
+    ) -> Reply | Failure:
+        with self._opened.least_busy() as client:
+            return await exchange(client, request, self._timeouts.total_s, body)
 
     def _small_request(
         self, method: str, path: str, content: bytes | None, params: Mapping[str, str] | None

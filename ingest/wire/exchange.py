@@ -25,6 +25,7 @@ from ingest.errors import SettingsError
 from ingest.wire.address import Address
 from ingest.wire.body import BatchBody
 from ingest.wire.classify import Ending, Failure, FailureKind, Reply
+from ingest.wire.pools import Clients
 from ingest.wire.redact import safe_words
 from ingest.wire.timing import Timeouts
 
@@ -50,15 +51,23 @@ for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
-def make_client(
+def make_clients(
     address: Address, timeouts: Timeouts, in_flight: int, ca_file: str | None
+) -> Clients:
+    """Clients for so many requests at once to one service. Raises SettingsError if `ca_file` can't
+    be used."""
+    tls = _tls(address, ca_file)  # one for all: to load the authorities takes longer than a request
+    also = 2  # a count or a settling question beside the writers
+    return Clients(lambda most: make_client(address, timeouts, most, tls), in_flight + also)
+
+
+def make_client(
+    address: Address, timeouts: Timeouts, connections: int, tls: ssl.SSLContext | None = None
 ) -> httpx.AsyncClient:
-    """A client for one service, which knows no token: that goes with each request. Raises
-    SettingsError if `ca_file` can't be used."""
-    connections = in_flight + 2  # a count or a settling question beside the writers
+    """A client for one service, which knows no token: that goes with each request."""
     return httpx.AsyncClient(
         headers=DEFAULT_HEADERS,
-        verify=_tls(address, ca_file),
+        verify=tls or _tls(address, None),
         follow_redirects=False,
         trust_env=not address.is_loopback,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -145,11 +154,11 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
         exc = exc.__cause__ or exc.__context__
 
 
-def _tls(address: Address, ca_file: str | None) -> ssl.SSLContext | bool:
+def _tls(address: Address, ca_file: str | None) -> ssl.SSLContext:
     if address.scheme == "http":
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, knows no authority; quick
     if ca_file is None:
-        return True
+        return httpx.create_ssl_context(trust_env=not address.is_loopback)
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as exc:

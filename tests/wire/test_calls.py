@@ -117,7 +117,7 @@ async def test_a_certificate_that_is_not_accepted_is_said_at_once(monkeypatch):
         raise httpx.ConnectError("") from cause
 
     client = httpx.AsyncClient(transport=httpx.MockTransport(refuse))
-    monkeypatch.setattr("ingest.wire.client.make_client", lambda *_: client)
+    monkeypatch.setattr("ingest.wire.exchange.make_client", lambda *_: client)
     async with Wire("https://h.example") as wire:
         with pytest.raises(CallError, match="self-signed") as caught:
             await wire.call("GET", "/x")
