@@ -3,16 +3,18 @@
 Two laws, both properties in the tests. *Limits*: no sealed body holds more records or bytes than
 the envelope's limits, framing included. *Fullness*: a body is sealed only because the next record
 would not fit, or at the end of the input; so the number of requests is the least possible for
-records in this order.
+records in this order. (But see `KEPT_BYTES`.)
 
 In an upsert a key must not stand twice in a body: the last record of a key in input order wins and
 the earlier one is dropped from the open body and counted as superseded. It is kept beside the body
 all the same: should the service refuse the later one, the earlier one is the key's last good record
-and has to be sent (`earlier`).
+and has to be sent (`earlier`). A body that keeps more than `KEPT_BYTES` of these is sealed, full or
+not, since with few keys it would come to hold the whole input.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ingest.errors import TargetError
@@ -26,15 +28,25 @@ from ingest.pack.slices import (
 )
 from ingest.protocols import Envelope
 
+KEPT_BYTES = 4 * 2**20  # some ten times that in memory: a slice for each record
+
 
 class Packer:
     """Fills bodies from slices in input order; `add` and `finish` return the batches that closed.
 
     The caller guarantees that no single record exceeds `envelope.largest_record` (the shaper
     rejects those). The first batch gets `first_number`: a run that is taken up goes on counting.
+    `kept_bytes`: of what is superseded in one body.
     """
 
-    def __init__(self, envelope: Envelope, first_number: int = 1, offset: int = 0) -> None:
+    def __init__(
+        self,
+        envelope: Envelope,
+        first_number: int = 1,
+        offset: int = 0,
+        kept_bytes: int | None = None,
+    ) -> None:
+        self._most_kept = KEPT_BYTES if kept_bytes is None else kept_bytes
         self._full = envelope
         self._envelope = envelope
         self._number = first_number - 1
@@ -47,6 +59,7 @@ class Packer:
         self._spans: list[Span] = []
         self._keys: dict[str, None] = {}
         self._dropped: list[Slice] = []
+        self._kept_bytes = 0
 
     def add(self, part: Slice) -> list[Batch]:
         """Take one slice; the batches that it closed, in order."""
@@ -56,6 +69,8 @@ class Packer:
             if fitting:
                 head, part = split(part, fitting)
                 self._take(head)
+                if self._kept_bytes > self._most_kept:
+                    closed.append(self._seal())
             elif self._parts:
                 closed.append(self._seal())
             elif self._envelope is not self._full:
@@ -92,7 +107,7 @@ class Packer:
             return
         if doubled := self._keys.keys() & set(part.keys):
             self._drop(doubled)
-        self._dropped += superseded_in(part)
+        self._keep(superseded_in(part))
         self._keys.update(dict.fromkeys(part.keys))
         for piece in last_of_each_key(part):
             self._parts.append(piece)
@@ -100,12 +115,16 @@ class Packer:
 
     def _drop(self, keys: set[str]) -> None:
         """Take the records with these keys out of the open body."""
-        self._dropped += [piece for part in self._parts for piece in with_keys(part, keys)]
+        self._keep([piece for part in self._parts for piece in with_keys(part, keys)])
         kept = [piece for part in self._parts for piece in without_keys(part, keys)]
         self._parts = kept
         self._body = self._envelope.open()
         for piece in kept:
             self._body.add(piece)
+
+    def _keep(self, superseded: Sequence[Slice]) -> None:
+        self._dropped += superseded
+        self._kept_bytes += sum(piece.size_bytes for piece in superseded)
 
     def _seal(self) -> Batch:
         self._number += 1

@@ -16,6 +16,7 @@ guess.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -160,7 +161,7 @@ async def made_again(one: Gathered, envelope: Envelope) -> Batch:
 
 def _in_memory(one: Gathered, envelope: Envelope) -> tuple[Batch, bool]:
     intent = one.intent
-    packer = Packer(_Unlimited(envelope), intent.number, intent.offset)
+    packer = Packer(_Unlimited(envelope), intent.number, intent.offset, sys.maxsize)
     for part in one.parts:
         packer.add(part)
     (made,) = packer.finish()

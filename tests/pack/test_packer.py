@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ingest.errors import TargetError
 from ingest.model import Slice, Span
 from ingest.pack import Packer, halves
+from ingest.pack import packer as packer_module
 from tests.pack.helpers import (
     FILES,
     HEAD,
@@ -213,3 +214,22 @@ def test_halves_of_halves_are_single_records() -> None:
     assert all(sum(span.count for span in spans) == 1 for _, spans in alone)
     numbers = [(span.file, n) for _, (span,) in alone for n in range(span.first, span.last + 1)]
     assert numbers == [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1)]
+
+
+@pytest.mark.parametrize(("kept", "bodies"), [(60, 29), (100, 19), (1_000, 3), (10**9, 1)])
+def test_a_body_does_not_keep_superseded_records_without_end(
+    monkeypatch: pytest.MonkeyPatch, kept: int, bodies: int
+) -> None:
+    """200 versions of one record of 11 bytes, its end included: a body is sealed when it keeps more
+    than that, and the last version is in the last one."""
+    monkeypatch.setattr(packer_module, "KEPT_BYTES", kept)
+    versions = [b'{"n":%d}' % n for n in range(100, 300)]
+    size = 60
+    parts = [slice_of([one], first=n, keys=["k"]) for n, one in enumerate(versions, 1)]
+    batches = packed(envelope_of(100, size), parts)
+    assert len(batches) == bodies
+    assert sum(batch.records for batch in batches) == 200
+    assert [batch.count for batch in batches] == [1] * bodies
+    kept_bytes = [sum(part.size_bytes for part in batch.dropped) for batch in batches]
+    assert max(kept_bytes) <= kept + parts[0].size_bytes
+    assert records_of(batches[-1], b",\n") == versions[-1:]

@@ -103,7 +103,7 @@ def cut(draw: st.DrawFn, whole: Slice) -> list[Slice]:
 
 
 @st.composite
-def killed_runs(draw: st.DrawFn, *, keyed: bool) -> Killed:
+def killed_runs(draw: st.DrawFn, *, keyed: bool, kept_bytes: int | None = None) -> Killed:
     """Files with rejects among them, packed, and each body's fate drawn: any subset of intents
     open, settled, free, or taken apart."""
     wholes = []
@@ -114,7 +114,7 @@ def killed_runs(draw: st.DrawFn, *, keyed: bool) -> Killed:
         names = [draw(st.sampled_from("abcde")) for _ in records] if keyed else None
         wholes.append(slice_of(records, file, 1, rejected, keys=names))
     envelope = envelope_of(draw(st.integers(1, 6)), draw(st.integers(60, 200)))
-    packer = Packer(envelope)
+    packer = Packer(envelope, kept_bytes=kept_bytes)
     batches = [b for whole in wholes for part in cut(draw, whole) for b in packer.add(part)]
     run = Killed([], [], [], [part for whole in wholes for part in cut(draw, whole)])
     for batch in (*batches, *packer.finish()):
@@ -201,6 +201,13 @@ def test_sent_once_and_the_same(run: Killed, records: int, size: int) -> None:
 def test_keys_are_superseded_as_before(run: Killed, records: int) -> None:
     """In an upsert the body is what it was, and earlier records of a key are answered for."""
     check(run, envelope_of(records))
+
+
+@given(st.sampled_from([0, 8, 30]).flatmap(lambda kept: killed_runs(keyed=True, kept_bytes=kept)))
+@settings(max_examples=100)
+def test_a_body_that_was_sealed_for_what_it_kept_is_made_again(run: Killed) -> None:
+    """Neither later, as today's limits would have it, nor sooner."""
+    check(run, envelope_of())
 
 
 @given(killed_runs(keyed=False), st.data())
