@@ -15,7 +15,7 @@ import polars as pl
 
 from ingest.operations.init_dates import DateEvidence
 from ingest.shape import values as scalars
-from ingest.shape.infer import LONG_TEXT
+from ingest.shape.guessed import LONG_TEXT
 from ingest.shape.json_read import json_value
 
 NULL_WORDS = (

@@ -13,7 +13,7 @@ import re
 
 from ingest.operations.init_decided import Decided, Holds, as_text, every
 from ingest.operations.init_evidence import Evidence, Kind
-from ingest.shape.infer import EXACT_DOUBLE
+from ingest.shape.guessed import EXACT_DOUBLE
 from ingest.shape.values import shown
 
 CODE_WORDS = frozenset(

@@ -16,18 +16,15 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ingest.job import FieldSettings, FieldType, Job
+from ingest.job import FieldType, Job
 from ingest.model import Block
 from ingest.shape import rules, time_rules, times
 from ingest.shape.csv_read import read_csv
-from ingest.shape.json_read import read_records, split_lines
-from ingest.shape.plan import source_column
+from ingest.shape.guessed import ANY, LONG_TEXT, Guessed, Held, held_by
+from ingest.shape.infer_keys import guess_keys
 from ingest.shape.service import ServiceTypes
 from ingest.shape.values import BadValue, Scalar
 
-LONG_TEXT = 255
-EXACT_DOUBLE = 2**53
-MOST_DIGITS = 300  # Python reads no number of thousands; these are wide enough
 HEAD_ROWS = 64
 _TIME = f"[T ]{time_rules.PLAIN_TIME}{time_rules.PLAIN_OFFSET}$"
 _ISO = time_rules.ISO_DATE.removesuffix("$")
@@ -70,37 +67,6 @@ BOOLEANS = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Guessed:
-    """Types by source column; `reasons` say why one is not what its values look like."""
-
-    types: dict[str, FieldType]
-    reasons: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """What the service's column could hold: `ends` of its integers (None: 64 bits), truth."""
-
-    ends: tuple[int, int] | None = None
-    booleans: bool = False
-    word: str = ""
-
-    @property
-    def reason(self) -> str:
-        """Why integers did not become an integer column."""
-        least, most = self.ends or (0, 0)
-        bits = most.bit_length() + 1
-        size = f"{bits} bits" if least == -most - 1 else f"the range {least} to {most}"
-        return f"its integers pass {size}, which {self.word} can't hold"
-
-
-def _held(settings: FieldSettings | None, types: ServiceTypes) -> _Held:
-    settings = settings or FieldSettings()
-    word = types.wished_type(settings, "integer")
-    return _Held(types.narrow_range(word), types.has_booleans(settings), word)
-
-
 def guess_types(
     sample: Sequence[Block], wanted: Mapping[str, str], job: Job, types: ServiceTypes
 ) -> Guessed:
@@ -111,10 +77,10 @@ def guess_types(
     """
     layout = sample[0].layout
     if layout.format == "ndjson":
-        return _guess_keys(sample, job, types)
+        return guess_keys(sample, job, types)
     places = {source: layout.columns.index(source) for source in wanted if source in layout.columns}
     guesses = {
-        source: ColumnGuess(_nulls(name, job), _held(job.fields.get(name), types))
+        source: ColumnGuess(_nulls(name, job), held_by(job.fields.get(name), types))
         for source, name in wanted.items()
         if source in places
     }
@@ -131,83 +97,10 @@ def _nulls(name: str, job: Job) -> tuple[str, ...]:
     return settings.nulls if settings and settings.nulls is not None else job.source.nulls
 
 
-def _guess_keys(sample: Sequence[Block], job: Job, types: ServiceTypes) -> Guessed:
-    typed = {f.from_ or name for name, f in job.fields.items() if f.type is not None}
-    reading = {source_column(name, f): f for name, f in job.fields.items()}
-    keys: dict[str, KeyGuess] = {}
-    for block in sample:
-        for record in read_records(split_lines(block.data).texts)[0]:
-            for key, raw in record.items():
-                if key in typed or (kind := _kind_of(token := bytes(raw))) is None:
-                    continue
-                if key not in keys:
-                    field = reading.get(key)
-                    keys[key] = KeyGuess(_held(field, types), as_it_came=field is None)
-                keys[key].look(kind, token)
-    reasons = {key: reason for key, guess in keys.items() if (reason := guess.reason)}
-    return Guessed({key: guess.type for key, guess in keys.items()}, reasons)
-
-
-def _kind_of(raw: bytes) -> FieldType | None:
-    first = raw[:1]
-    if first == b"n":
-        return None
-    if first == b'"':
-        return "text" if len(raw) > LONG_TEXT or b"\\n" in raw else "string"
-    if first in b"tf":
-        return "boolean"
-    if first in b"{[":
-        return "json"
-    return "decimal" if b"." in raw or b"e" in raw or b"E" in raw else "integer"
-
-
-def _common(kinds: set[FieldType]) -> FieldType:
-    """The type that takes all of these; JSON where nothing else does."""
-    if len(kinds) == 1:
-        return next(iter(kinds))
-    if kinds == {"integer", "decimal"}:
-        return "decimal"
-    return "text" if kinds == {"string", "text"} else "json"
-
-
-class KeyGuess:
-    """The type of a JSON key that is seen value by value. `as_it_came`: no field reads it."""
-
-    def __init__(self, held: _Held, *, as_it_came: bool) -> None:
-        self._held = held
-        self._as_it_came = as_it_came
-        self._kinds: set[FieldType] = set()
-        self._least = self._most = 0
-
-    def look(self, kind: FieldType, token: bytes) -> None:
-        """Take one more value into account."""
-        self._kinds.add(kind)
-        if kind == "integer" and self._held.ends:
-            number = int(token[:MOST_DIGITS])
-            self._least, self._most = min(self._least, number), max(self._most, number)
-
-    @property
-    def reason(self) -> str:
-        """Why the type is not what the values look like, empty where it is."""
-        if self._held.ends is None or self._kinds != {"integer"}:
-            return ""
-        least, most = self._held.ends
-        return "" if least <= self._least and self._most <= most else self._held.reason
-
-    @property
-    def type(self) -> FieldType:
-        """What all values together say."""
-        if not self.reason:
-            return _common(self._kinds)
-        if not self._as_it_came:
-            return "string"
-        return "decimal" if max(-self._least, self._most) <= EXACT_DOUBLE else "json"
-
-
 class ColumnGuess:
     """The type of a column that is seen part by part. `nulls` are the words for null."""
 
-    def __init__(self, nulls: tuple[str, ...], held: _Held = _Held()) -> None:
+    def __init__(self, nulls: tuple[str, ...], held: Held = ANY) -> None:
         self._nulls = list(nulls)
         self._held = held
         self._possible: tuple[_Guess, ...] = (*GUESSES, *(BOOLEANS if held.booleans else ()))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from ingest.job import FieldSettings, FieldType, Job
 from ingest.model import Block
 from ingest.shape.field_types import rule_for
-from ingest.shape.infer import LONG_TEXT, ColumnGuess, Guessed, guess_types
+from ingest.shape.guessed import LONG_TEXT, Guessed
+from ingest.shape.infer import ColumnGuess, guess_types
 from ingest.shape.service import Meeting, ServiceTypes
 from tests.shape.helpers import (
     LENIENT,
@@ -282,3 +283,26 @@ def test_wide_integers_among_others_of_json() -> None:
     for other, kind in expected:
         lines = b'{"k":9999999999}\n{"k":%s}\n' % other.encode()
         assert guess_types([ndjson_block(lines)], {}, job_of(), STRICT) == Guessed({"k": kind}, {})
+
+
+MEMBERS = st.dictionaries(
+    st.sampled_from("abc"),
+    st.sampled_from(
+        ["1", "-3000000000", "1.5", "1e3", '"x"', '"x\\ny"', "true", "{}", "[1]", "null"]
+    ),
+)
+
+
+@given(st.lists(MEMBERS, min_size=1, max_size=6), st.randoms(use_true_random=False))
+def test_how_records_stand_together_changes_no_guess(records: Any, draw: Any) -> None:
+    """All in one block or each in its own, in any order; built alike or not."""
+    lines = [
+        ("{" + ",".join(f'"{key}":{value}' for key, value in record.items()) + "}\n").encode()
+        for record in records
+    ]
+    shuffled = draw.sample(lines, len(lines))
+    one = types_of([ndjson_block(b"".join(lines))], {}, job_of())
+    each = types_of([ndjson_block(line) for line in shuffled], {}, job_of())
+    assert one == each
+    kinds = {value[0] for record in records for value in record.values() if value != "null"}
+    assert bool(one) is bool(kinds)
