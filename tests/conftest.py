@@ -1,8 +1,13 @@
-"""What all tests share: both back ends of anyio."""
+"""What all tests share: both back ends of anyio, and properties that are not timed."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says something about the machine and its neighbours, not about a law.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(params=["asyncio", "trio"])
