@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,16 @@ def test_whole_floats_prints_its_ratio(capsys: pytest.CaptureFixture[str]) -> No
     table = capsys.readouterr().out.splitlines()
     assert len(table) == 4
     assert "at most 1.3" in table[3]
+
+
+def test_the_program_is_compiled_before_it_is_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever the environment says of bytecode; and for the processes that are started then."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(program, "ROOT", tmp_path)
+    (tmp_path / "ingest").mkdir()
+    (tmp_path / "ingest" / "one.py").write_text("ONE = 1\n")
+    program.compile_all()
+    assert list((tmp_path / "ingest" / "__pycache__").glob("one.*.pyc"))
+    assert "PYTHONDONTWRITEBYTECODE" not in os.environ
