@@ -165,7 +165,7 @@ def test_a_clock_that_jumps(sandbox, tmp_path):
 
 
 def test_a_file_that_was_only_touched_is_the_same_once_it_was_read_whole(sandbox, tmp_path):
-    """Time and inode are shortcuts, the content counts: the hash is known of what was read whole, be
+    """Time and inode are shortcuts, the content counts: of what was read whole the hash is known, be
     the run finished or not."""
     table = new_table()
     path = written(tmp_path, 1, 100)
