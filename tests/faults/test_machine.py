@@ -165,8 +165,8 @@ def test_a_clock_that_jumps(sandbox, tmp_path):
 
 
 def test_a_file_that_was_only_touched_is_the_same_once_it_was_read_whole(sandbox, tmp_path):
-    """Time and inode are shortcuts, the content counts: of what was read whole the hash is known, be
-    the run finished or not."""
+    """Time and inode are shortcuts, the content counts: of what was read whole the hash is known,
+    be the run finished or not."""
     table = new_table()
     path = written(tmp_path, 1, 100)
     line = ("load", str(path), *load(table))
