@@ -30,7 +30,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.console import say, show
-from benchmarks.governor_envoy import ENVOY, NO_ENVOY, envoy
+from benchmarks.envoy import ENVOY, NO_ENVOY
+from benchmarks.governor_envoy import envoy
 from benchmarks.governor_services import LimitedService, own_service, shares
 from benchmarks.measure import ROOT
 from benchmarks.table import Row

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 # CSI and OSC first and whole, so that nothing of `\x1b[31m` or a window title is left as text. The
@@ -112,6 +113,11 @@ def _encodable_all(value: Any) -> Any:
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         return str(value)
     return value
+
+
+def now_text() -> str:
+    """This moment as reports have it: ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def count(number: int) -> str:

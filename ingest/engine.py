@@ -84,7 +84,7 @@ class Engine:
     @property
     def ending(self) -> bool:
         """True once the run drains or stops."""
-        return self._supply.reading.cancel_called
+        return self._supply.ending
 
     @property
     def latencies_s(self) -> Sequence[float]:

@@ -104,6 +104,10 @@ class StateDir:
         """Where the lock of a job lies that runs. Not created here."""
         return self.path / "jobs" / job / "lock"
 
+    def journal_path(self, job: str) -> Path:
+        """Where the journal of a job lies, beside its lock. Not created here."""
+        return self.path / "jobs" / job / "journal.sqlite"
+
     def ensure(self) -> None:
         """Create what is missing. Raises SettingsError where that can't be done."""
         try:

@@ -462,8 +462,8 @@ async def test_draining_finishes_what_is_in_flight_and_counts_the_rest_unsent():
     assert source.closed
 
 
-async def test_stopping_drops_what_is_in_flight_and_calls_it_ambiguous():
-    """A second interrupt: requests under way may have landed, the rest surely not."""
+async def stopped_amid(taken: Taken | None = None) -> Result:
+    """A run whose three writers hang in a request each, stopped when it goes no further."""
     arrived = anyio.Event()
 
     async def hang(batch: Batch, attempt: int) -> Trouble | None:
@@ -471,41 +471,9 @@ async def test_stopping_drops_what_is_in_flight_and_calls_it_ambiguous():
             arrived.set()
         await anyio.sleep_forever()
         return None
-
-    target = ScriptedTarget(hang)
-    engine = engine_for(ListSource(blocks_of([f"r{n}" for n in range(1000)])), target)
-    results: list[Result] = []
-
-    async def go() -> None:
-        results.append(await run(engine))
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(go)
-        await arrived.wait()
-        engine.stop()
-    accounts = results[0].accounts
-    assert (accounts.ambiguous, accounts.accepted) == (30, 0)
-    assert accounts.unsent == accounts.read - 30
-
-
-async def test_what_no_writer_took_stays_open_if_it_was_perhaps_sent_before():
-    """Three hang, the others wait for a writer; the run before this one had sent some of them."""
-    arrived = anyio.Event()
-
-    async def hang(batch: Batch, attempt: int) -> Trouble | None:
-        if attempt == 3:
-            arrived.set()
-        await anyio.sleep_forever()
-        return None
-
-    asked: list[int] = []
-
-    def sent_before(batch: Batch) -> float | None:
-        asked.append(batch.number)
-        return 0.0 if batch.number >= 4 else None
 
     source = ListSource(blocks_of([f"r{n}" for n in range(1000)]))
-    engine = engine_for(source, ScriptedTarget(hang), taken=Taken(sent_before=sent_before))
+    engine = engine_for(source, ScriptedTarget(hang), taken=taken)
     results: list[Result] = []
 
     async def go() -> None:
@@ -516,12 +484,31 @@ async def test_what_no_writer_took_stays_open_if_it_was_perhaps_sent_before():
         await arrived.wait()
         await anyio.wait_all_tasks_blocked()
         engine.stop()
+    return results[0]
+
+
+async def test_stopping_drops_what_is_in_flight_and_calls_it_ambiguous():
+    """A second interrupt: requests under way may have landed, the rest surely not."""
+    accounts = (await stopped_amid()).accounts
+    assert (accounts.ambiguous, accounts.accepted) == (30, 0)
+    assert accounts.unsent == accounts.read - 30
+
+
+async def test_what_no_writer_took_stays_open_if_it_was_perhaps_sent_before():
+    """Three hang, the others wait for a writer; the run before this one had sent some of them."""
+    asked: list[int] = []
+
+    def sent_before(batch: Batch) -> float | None:
+        asked.append(batch.number)
+        return 0.0 if batch.number >= 4 else None
+
+    result = await stopped_amid(Taken(sent_before=sent_before))
     left = sorted(set(asked) - {1, 2, 3})
     assert left
-    ended = {one.batch.number: one for one in results[0].ambiguous}
+    ended = {one.batch.number: one for one in result.ambiguous}
     assert sorted(ended) == [1, 2, 3, *left]
     assert all(ended[n].is_open and ended[n].attempts == 0 for n in left)
-    assert results[0].accounts.ambiguous == 10 * len(ended)
+    assert result.accounts.ambiguous == 10 * len(ended)
 
 
 async def test_draining_wakes_those_who_wait_for_a_next_attempt():

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ingest.build.mapping import columns_of
 from ingest.build.options import RunOptions
 from ingest.build.origin import is_rehearsal
 from ingest.build.remaking import Remaking
@@ -16,6 +17,10 @@ from ingest.build.run_facts import RunFacts
 from ingest.build.services import Connection
 from ingest.errors import SettingsError
 from ingest.job import Job
+from ingest.model import Schema
+from ingest.operations.verify_cells import Columns
+from ingest.operations.verify_expected import Compared
+from ingest.operations.verify_findings import Findings
 from ingest.protocols import Rows
 from ingest.report import write_report
 from ingest.state import RunDir
@@ -33,6 +38,16 @@ def remaking_of(facts: RunFacts, connection: Connection) -> Remaking:
     """The rows of a run made anew. How large a record may be is not asked: one that was too large
     stands in the rejects file."""
     return Remaking(facts.mapping, connection.types, NO_LIMIT_BYTES, facts.claims, facts.known)
+
+
+async def compared_of(
+    facts: RunFacts, remaking: Remaking, schema: Schema, findings: Findings
+) -> Compared:
+    """What the rows are held against: the files that can be read again, in the live columns."""
+    await remaking.prepare()
+    fit = {shown: one for shown, one in facts.claims.items() if shown not in remaking.unfit}
+    columns = Columns.of(schema, columns_of(facts.mapping, remaking.plans, schema))
+    return Compared(remaking, fit, columns, findings)
 
 
 def for_rehearsal(facts: RunFacts, options: RunOptions) -> RunOptions:

@@ -37,7 +37,7 @@ from ingest.build.unchanged import (
     identity_text,
     record_of,
 )
-from ingest.display import count
+from ingest.display import count, now_text
 from ingest.errors import SettingsError
 from ingest.events import Watcher
 from ingest.job import Job
@@ -69,7 +69,7 @@ def locked(job: Job, state: StateDir, options: RunOptions) -> Iterator[JobLock |
         yield None
         return
     lock = JobLock(state.lock_path(job.name))
-    holder = Holder("", socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds"))
+    holder = Holder("", socket.gethostname(), now_text())
     with lock.held(holder, wait_s=LOCK_WAIT_S, wait_for=lambda other: not keeps_it(other)):
         yield lock
 
@@ -92,7 +92,7 @@ def booked(
         run = state.new_run(job.name, datetime.now(UTC), secrets.token_hex)
         yield Booking(run, begun=frozenset(file.index for file in source.files))
         return
-    path = state.lock_path(job.name).with_name("journal.sqlite")
+    path = state.journal_path(job.name)
     try:
         journal = Journal.open(path, job.name, time.time)
     except SettingsError:

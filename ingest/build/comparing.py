@@ -7,23 +7,20 @@ Which way depends on what a row can be found by, and each has its own share of w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from random import Random
 from typing import Any, Protocol
 
-from ingest.build.asking import remaking_of, rows_of
-from ingest.build.mapping import columns_of
+from ingest.build.asking import compared_of, remaking_of, rows_of
 from ingest.build.remaking import MENDED
 from ingest.build.run_facts import RunFacts
 from ingest.build.services import Connection
 from ingest.build.telling import telling
-from ingest.display import count
+from ingest.display import count, now_text
 from ingest.errors import TargetError
 from ingest.events import Watcher
 from ingest.operations.verify_by_id import ById
 from ingest.operations.verify_by_key import ByKey
 from ingest.operations.verify_by_rows import ByRows
-from ingest.operations.verify_cells import Columns
 from ingest.operations.verify_expected import Compared
 from ingest.operations.verify_findings import Findings
 from ingest.operations.verify_sums import expected_sums, note_sums
@@ -90,13 +87,10 @@ class _Verifying:
         if schema is None:
             findings.unverified("the table is not there any more", self._expected)
             return findings.as_report(now_text(), "counts")
-        await self._remaking.prepare()
+        compared = await compared_of(self._facts, self._remaking, schema, findings)
         for shown, why in sorted(self._remaking.unfit.items()):
             findings.unverified(f"{shown}: {why}", self._facts.claims[shown].expected)
-        fit = {s: c for s, c in self._facts.claims.items() if s not in self._remaking.unfit}
-        columns = Columns.of(schema, columns_of(self._facts.mapping, self._remaking.plans, schema))
-        compared = Compared(self._remaking, fit, columns, findings)
-        if perhaps := sum(claim.open.records for claim in fit.values()):
+        if perhaps := sum(claim.open.records for claim in compared.claims.values()):
             findings.unverified("ambiguous: whether they are there was not known", perhaps)
         if job.delivery.id == "derived":
             how = await self._by_id(compared)
@@ -202,8 +196,3 @@ class _Verifying:
     @property
     def _expected(self) -> int:
         return sum(claim.expected for claim in self._facts.claims.values())
-
-
-def now_text() -> str:
-    """This moment, for a report."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

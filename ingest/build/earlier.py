@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from ingest.build.grown import Before, find
 from ingest.build.unchanged import Identity, changes, is_same, record_of
-from ingest.journal import FileRecord, Journal
+from ingest.journal import FileRecord, Journal, RunRecord
 from ingest.sources.files import FileSource
 
 ANEW = "the job's settings changed since its last run: everything is loaded anew"
@@ -54,3 +54,11 @@ def earlier(journal: Journal, source: FileSource, identity: Identity) -> Earlier
     others = [stat for stat in stats if stat.index not in unchanged]
     grown, anew = find(known, others, source)
     return Earlier(unchanged, grown, tuple(anew))
+
+
+def numbered_files(journal: Journal, run: RunRecord) -> list[FileRecord]:
+    """The files of an earlier run, whose indexes only that run knew, by their places: what is
+    settled is answered by these from now on."""
+    files = [replace(file, index=place) for place, file in enumerate(journal.files(run))]
+    journal.put_files(run, files)
+    return files

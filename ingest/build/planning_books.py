@@ -8,9 +8,9 @@ by itself, from the rejects and the service too. Where there is no journal none 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from ingest.build.earlier import earlier
+from ingest.build.earlier import earlier, numbered_files
 from ingest.build.grown import Before, told
 from ingest.build.unchanged import Identity, identity_of
 from ingest.errors import IngestError
@@ -49,7 +49,7 @@ class Books:
 
 def look(job: Job, state: StateDir, source: FileSource, base_url: str, way: str) -> Books:
     """Look into the job's journal, if there is one. Blocks."""
-    path = state.lock_path(job.name).with_name("journal.sqlite")
+    path = state.journal_path(job.name)
     if not path.is_file():
         return Books()
     try:
@@ -74,9 +74,7 @@ def _found(journal: Journal, source: FileSource, identity: Identity) -> Books:
 def _so_far(journal: Journal, run: RunRecord) -> Unfinished:
     """What the journal knows of it. Rejects count where they lie between records that were sent;
     their own file is not gone through."""
-    files = journal.files(run)
-    named = [replace(file, index=index) for index, file in enumerate(files)]
-    journal.put_files(run, named)  # what is settled is answered by these indexes
+    numbered_files(journal, run)
     settled = journal.settled(run).files.values()
     open_requests = len(journal.open_intents(run))
     return Unfinished(run.name, sum(one.records for one in settled), open_requests)

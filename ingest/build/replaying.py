@@ -175,8 +175,7 @@ class _Replaying:
         return past
 
     def _journal(self) -> Journal:
-        path = self._state.lock_path(self._job.name).with_name("journal.sqlite")
-        return Journal.open(path, self._job.name, time.time)
+        return Journal.open(self._state.journal_path(self._job.name), self._job.name, time.time)
 
     # --- the engine -------------------------------------------------------------------------
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from ingest.build.earlier import numbered_files
 from ingest.build.mapping import RunMapping, mapping_of
 from ingest.build.rows_before import ROWS_BEFORE, keep_rows_before
 from ingest.build.services import Connection
@@ -33,8 +34,6 @@ from ingest.meeting import Meant
 from ingest.operations.verify_claims import FileClaim, claims_of, is_whole
 from ingest.protocols import OfTable
 from ingest.state import RunDir, StateDir
-
-JOURNAL = "journal.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class RunFacts:
 @contextmanager
 def open_journal(state: StateDir, job: str) -> Iterator[Journal | None]:
     """The job's journal; None where there is none. The job's lock must be held."""
-    path = state.lock_path(job).with_name(JOURNAL)
+    path = state.journal_path(job)
     if not path.exists():
         yield None
         return
@@ -144,10 +143,7 @@ def _accepted(record: RunRecord) -> int:
 def _unfinished(
     report: Mapping[str, Any], journal: Journal, record: RunRecord, written: WrittenRejects
 ) -> dict[str, FileClaim]:
-    files = journal.files(record)
-    named = [replace(file, index=index) for index, file in enumerate(files)]
-    journal.put_files(record, named)  # what is settled is answered by these indexes
-    shown = {file.index: encodable(file.shown) for file in named}
+    shown = {file.index: encodable(file.shown) for file in numbered_files(journal, record)}
     settled = {shown[i]: found for i, found in journal.settled(record, written).files.items()}
     perhaps: dict[str, IntervalSet] = {}
     for intent in journal.open_intents(record):

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
@@ -24,6 +23,7 @@ from anyio import to_thread
 from ingest.build.asking import (
     as_batches,
     check_place,
+    compared_of,
     for_rehearsal,
     keep,
     remaking_of,
@@ -32,19 +32,17 @@ from ingest.build.asking import (
 from ingest.build.booking import locked
 from ingest.build.connect import connected
 from ingest.build.grown import as_before, befores_of
-from ingest.build.mapping import columns_of, mapping_of
+from ingest.build.mapping import mapping_of
 from ingest.build.options import RunOptions
 from ingest.build.run_facts import RunFacts, facts_of, open_journal
 from ingest.build.services import Connection
 from ingest.build.telling import telling
-from ingest.display import count, encodable
+from ingest.display import count, encodable, now_text
 from ingest.errors import SettingsError
 from ingest.events import Watcher
 from ingest.journal import Journal
 from ingest.operations.undo_rows import Undoing
 from ingest.operations.undo_rules import Tally, way_of
-from ingest.operations.verify_cells import Columns
-from ingest.operations.verify_expected import Compared
 from ingest.operations.verify_findings import Findings
 from ingest.protocols import OfTable
 from ingest.state import RunDir, StateDir
@@ -143,13 +141,9 @@ async def _prepared(
     if schema is None:
         raise SettingsError(f"{connection.target.shown}: the table is not there any more")
     remaking = remaking_of(facts, connection)
-    await remaking.prepare()
-    fit = {shown: one for shown, one in facts.claims.items() if shown not in remaking.unfit}
-    columns = Columns.of(schema, columns_of(facts.mapping, remaking.plans, schema))
+    compared = await compared_of(facts, remaking, schema, Findings())
     unfit = [one for shown, one in facts.claims.items() if shown in remaking.unfit]
-    undoing = Undoing(
-        Compared(remaking, fit, columns, Findings()), rows_of(connection), unfit, facts.run.id
-    )
+    undoing = Undoing(compared, rows_of(connection), unfit, facts.run.id)
     undoing.most = asked.most
     if way == "stamp":
         undoing.column = facts.job.delivery.stamp
@@ -204,7 +198,7 @@ def _record(
     *,
     dropped: bool = False,
 ) -> dict[str, Any]:
-    undone = tally.as_report(datetime.now(UTC).isoformat(timespec="seconds"), state, earlier)
+    undone = tally.as_report(now_text(), state, earlier)
     if dropped:
         undone["table_dropped"] = True
     facts.report["undone"] = undone

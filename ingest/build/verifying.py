@@ -20,13 +20,13 @@ from anyio import to_thread
 from ingest.build.asking import as_batches, check_place, for_rehearsal, keep
 from ingest.build.booked_run import Booking
 from ingest.build.booking import locked
-from ingest.build.comparing import Asked, now_text, verification_of
+from ingest.build.comparing import Asked, verification_of
 from ingest.build.connect import connected
 from ingest.build.mapping import NAME, mapping_of
 from ingest.build.options import RunOptions
 from ingest.build.run_facts import facts_of, open_journal
 from ingest.build.services import Connection
-from ingest.display import encodable
+from ingest.display import encodable, now_text
 from ingest.errors import IngestError
 from ingest.events import Watcher
 from ingest.job import Job

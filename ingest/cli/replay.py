@@ -12,7 +12,7 @@ import typer
 from ingest.cli import options as opt
 from ingest.cli.errors import ended
 from ingest.cli.output import say
-from ingest.cli.show import complete_run
+from ingest.cli.show import LatestRun
 from ingest.state import StateDir
 
 EPILOG = """\
@@ -36,15 +36,7 @@ _NOT_HERE = ("limit", "ask", "restart", "fresh", "if_running", "metrics")
 @functools.partial(opt.wishing, without=_NOT_HERE)
 def replay(
     wishes: opt.Wishes,
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN]",
-            help="A run's id or a prefix of it; the latest if left out.",
-            autocompletion=complete_run,
-            show_default=False,
-        ),
-    ] = None,
+    run: LatestRun = None,
     job: Annotated[
         Path | None,
         typer.Option("--job", metavar="FILE", help="The job file, if it is not where it was."),

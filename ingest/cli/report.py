@@ -15,7 +15,7 @@ import typer
 from ingest.cli import options as opt
 from ingest.cli.errors import ended
 from ingest.cli.output import say, write_out
-from ingest.cli.show import complete_run, parsed, read_report
+from ingest.cli.show import LatestRun, parsed, read_report
 from ingest.errors import IngestError
 from ingest.state import DEFAULT_STATE_DIR, RunDir, StateDir, write_private
 
@@ -43,15 +43,7 @@ def report(
             show_default=False,
         ),
     ],
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN]",
-            help="A run's id or a prefix of it; the latest if left out.",
-            autocompletion=complete_run,
-            show_default=False,
-        ),
-    ] = None,
+    run: LatestRun = None,
     samples: Annotated[
         int,
         typer.Option(metavar="N", min=0, max=1000, help="Show the first N rejected records."),

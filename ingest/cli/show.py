@@ -36,17 +36,20 @@ def complete_run(incomplete: str) -> list[str]:
         return []
 
 
+LatestRun = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]",
+        help="A run's id or a prefix of it; the latest if left out.",
+        autocompletion=complete_run,
+        show_default=False,
+    ),
+]
+
+
 @ended
 def show(
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN]",
-            help="A run's id or a prefix of it; the latest if left out.",
-            autocompletion=complete_run,
-            show_default=False,
-        ),
-    ] = None,
+    run: LatestRun = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as it is.")] = False,
     state_dir: opt.State = DEFAULT_STATE_DIR,
 ) -> int:

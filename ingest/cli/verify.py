@@ -13,7 +13,7 @@ from ingest.cli import options as opt
 from ingest.cli.errors import ended
 from ingest.cli.output import say, write_out
 from ingest.cli.output import show as show_renderable
-from ingest.cli.show import complete_run
+from ingest.cli.show import LatestRun
 from ingest.state import DEFAULT_STATE_DIR, StateDir
 
 EPILOG = """\
@@ -36,15 +36,7 @@ The result stands in the run's report.
 
 @ended
 def verify(  # noqa: PLR0913, PLR0917 - one parameter an option: Typer reads them
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN]",
-            help="A run's id or a prefix of it; the latest if left out.",
-            autocompletion=complete_run,
-            show_default=False,
-        ),
-    ] = None,
+    run: LatestRun = None,
     full: Annotated[bool, typer.Option("--full", help="Compare every record.")] = False,
     sample: Annotated[
         int, typer.Option("--sample", metavar="N", min=1, help="Compare so many records.")

@@ -24,6 +24,6 @@ when one batch goes alone.
 """
 
 from ingest.delivery.delivery import Delivery
-from ingest.delivery.rules import DeliveryRules, Hands, never_sent
+from ingest.delivery.rules import PERHAPS_SENT, DeliveryRules, Hands, never_sent
 
-__all__ = ["Delivery", "DeliveryRules", "Hands", "never_sent"]
+__all__ = ["PERHAPS_SENT", "Delivery", "DeliveryRules", "Hands", "never_sent"]

@@ -10,7 +10,7 @@ import anyio
 from ingest.delivery.ends import Ends
 from ingest.delivery.meaning import error_of, outage
 from ingest.delivery.outlook import Outlook
-from ingest.delivery.rules import MOST_UNSETTLED, DeliveryRules, Hands, Tries
+from ingest.delivery.rules import MOST_UNSETTLED, PERHAPS_SENT, DeliveryRules, Hands, Tries
 from ingest.delivery.sender import Sender
 from ingest.delivery.turns import Turns
 from ingest.errors import Ambiguous, IngestError, Retryable, TooLarge, Trouble
@@ -79,7 +79,7 @@ class Attempts:
         else:
             tries.sent_before = tries.doubtful = True
             tries.lost_s = hands.clock.monotonic() - ago_s
-            perhaps = Ambiguous("a run that was ended had perhaps sent it")
+            perhaps = Ambiguous(PERHAPS_SENT)
             if await self._after_ambiguous(tries, perhaps):
                 return
         if hands.ledger is not None:

@@ -13,6 +13,7 @@ from ingest.protocols import Clock, Envelope, Ledger, Settler, Target
 # How often a body goes out whose fate nothing settles. Once more would do if that one's answer were
 # sure to come; after two lost answers nobody knows that it is there at all.
 MOST_UNSETTLED = 4
+PERHAPS_SENT = "a run that was ended had perhaps sent it"
 
 
 def never_sent(_: Batch) -> float | None:

@@ -53,6 +53,11 @@ def _columns(records: Iterable[Record]) -> Iterable[tuple[str, list[bytes]]]:
             yield key, list(map(bytes, column))
 
 
+def _has_fraction(numbers: bytes) -> bool:
+    """Whether any of them is written as a decimal."""
+    return b"." in numbers or b"e" in numbers or b"E" in numbers
+
+
 def _common(kinds: set[FieldType]) -> FieldType:
     """The type that takes all of these; JSON where nothing else does."""
     if len(kinds) == 1:
@@ -88,10 +93,9 @@ class KeyGuess:
         self._kinds.add("text" if are_long else "string")
 
     def _look_at_numbers(self, tokens: Sequence[bytes]) -> None:
-        together = b" ".join(tokens)
         integers = tokens
-        if any(mark in together for mark in (b".", b"e", b"E")):
-            integers = [t for t in tokens if not {*b".eE"} & {*t}]
+        if _has_fraction(b" ".join(tokens)):
+            integers = [token for token in tokens if not _has_fraction(token)]
             self._kinds.add("decimal")
         if not integers:
             return

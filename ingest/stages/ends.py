@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 
 import anyio
 
+from ingest.delivery import PERHAPS_SENT
 from ingest.errors import IngestError
 from ingest.model import Batch, Outcome, Receipt, Reject
 from ingest.refused import rejects_of
 from ingest.stages.parts import Parts, Result
-
-PERHAPS_SENT = "a run that was ended had perhaps sent it"
 
 
 class Ends:

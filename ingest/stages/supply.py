@@ -62,7 +62,8 @@ class Supply:
                     tasks.cancel_scope.cancel()  # the limit was reached: the rest is not read
 
     @property
-    def _ending(self) -> bool:
+    def ending(self) -> bool:
+        """Nothing more is read."""
         return self.reading.cancel_called
 
     async def _read(
@@ -92,9 +93,9 @@ class Supply:
                     continue
                 await self._take(slot.result.pop())
                 await self._handing.hand_over_all(bodies)
-                if self.numbering.done or self._ending:
+                if self.numbering.done or self.ending:
                     break
-        if not self._ending:
+        if not self.ending:
             await self._close_the_last()
             await self._handing.hand_over_all(bodies)
 
@@ -110,7 +111,7 @@ class Supply:
         if self._parts.number is not None:
             left.extend(await anyio.to_thread.run_sync(self._numbered, left))
         try:
-            while left and not self._ending:
+            while left and not self.ending:
                 self._handing.keep(await self._packing.add(left.popleft()))
         except IngestError as error:
             self._drain(error)

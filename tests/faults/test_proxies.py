@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.envoy import ENVOY, NO_ENVOY, fault
 from tests.end_to_end import Run, counts, job_of, load
-from tests.faults.proxies import ENVOY, MITMDUMP, NO_ENVOY, NO_MITMDUMP, envoy, fault, mitmproxy
+from tests.faults.proxies import MITMDUMP, NO_MITMDUMP, envoy, mitmproxy
 from tests.sandbox.conftest import Running, running
 
 RECORDS, BATCH = 300, 10
