@@ -10,6 +10,7 @@ which anybody may set for himself, shows the same of a file that can't grow.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import subprocess
 import sys
@@ -21,9 +22,10 @@ from pathlib import Path
 
 import pytest
 
+import ingest
 from benchmarks.killing.case import WAYS, Case
 from benchmarks.killing.service import Service
-from tests.end_to_end import command, counts, done, rejects_of
+from tests.end_to_end import command, counts, credentials, done, rejects_of
 from tests.sandbox.conftest import Running, running
 
 MIB = 1024 * 1024
@@ -133,6 +135,23 @@ def test_filled_while_requests_are_under_way(tmp_path, way):
         assert again.report["run"] == first["run"]
         assert counts(again.report) == {"read": RECORDS + 2, "accepted": RECORDS, "rejected": 2}
         whole(case, server)
+
+
+def test_filled_after_the_last_outcome(tmp_path, monkeypatch):
+    """Everything is sent and recorded; the report finds what was held back."""
+    with small_disk(tmp_path / "state") as disk, running(tmp_path / "data") as server:
+        for name, value in credentials(server).items():
+            monkeypatch.setenv(name, value)
+
+        def fill(event: ingest.Event) -> None:
+            if isinstance(event, ingest.Snapshot) and event.stage == "done":
+                disk.fill()
+
+        to, state = "avalanchio:t", disk.path
+        load = ingest.load([{"n": 1}], to=to, create=True, watch=fill, state_dir=state)
+        outcome = asyncio.run(load)
+        assert (outcome.exit_code, outcome.records.accepted) == (0, 1)
+        assert (disk.path / "runs" / outcome.run / "report.json").is_file()
 
 
 def write_bad(folder: Path) -> Path:

@@ -12,7 +12,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -30,6 +30,7 @@ from ingest.build.services import Connection
 from ingest.build.ticking import Ticking
 from ingest.build.verifying import verify_after
 from ingest.delivery import DeliveryRules
+from ingest.display import now_text
 from ingest.engine import Engine, Pace, Parts, Result, Taken
 from ingest.errors import IngestError
 from ingest.events import Watcher, teller
@@ -86,7 +87,7 @@ class Running:
 
     async def execute(self, meant: Meant) -> RunResult:
         """Load, and report. Whatever happens to the load stands in the report."""
-        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        started_at = now_text()
         sink = RejectFile(self.run.rejects_path, self.booking.make_room)
         ledger = self.booking.ledger(sink.sync)
         self.connection.join_books(self.booking, ledger)
@@ -139,15 +140,23 @@ class Running:
             self.watcher.note(f"{error.message} ({error.hint})", level="error")
 
     def _keep(self, report: dict[str, Any], code: int) -> int:
-        """Write the report where it belongs; a report that can't be kept makes the run a failed
-        one, but it is still shown."""
+        """Write the report where it belongs, where the disk is full in the room that was held back;
+        a report that can't be kept makes the run a failed one, but it is still shown."""
         for path in filter(None, (self.run.report_path, self.options.report)):
             try:
-                reports.write_report(path, report)
+                self._write(path, report)
             except IngestError as error:
                 self.watcher.note(f"{error.message} ({error.hint})", level="error")
                 code = code if code in (1, 2, 5) else 1
         return code
+
+    def _write(self, path: Path, report: dict[str, Any]) -> None:
+        try:
+            reports.write_report(path, report)
+        except IngestError:
+            if not self.booking.make_room():
+                raise
+            reports.write_report(path, report)
 
     @asynccontextmanager
     async def _packing(self, ledger: JournalLedger | None) -> AsyncIterator[Packing]:

@@ -154,8 +154,8 @@ class Journal:
         """The run came to its end in this process; `files` are what is known of files of it now
         (once it is done, which are complete): that stands there with its end or not at all. Once it
         is done, the details of earlier runs go: a file that they settled must be among this one's
-        files to be skipped later. What was held back is given up: the report is still to be
-        written."""
+        files to be skipped later. What was held back is given up: a report that says more may
+        still be written."""
         now = self.now()
 
         def work() -> None:
