@@ -9,7 +9,6 @@ from ingest.shape.service import ServiceTypes
 
 LONG_TEXT = 255
 EXACT_DOUBLE = 2**53
-MOST_DIGITS = 300  # Python reads no number of thousands; these are wide enough
 
 
 @dataclass(frozen=True, slots=True)

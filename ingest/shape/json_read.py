@@ -18,9 +18,11 @@ one by one.
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Sized
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,8 +30,11 @@ from ingest import grammar
 from ingest.shape.values import BadValue, shown
 
 Record = dict[str, msgspec.Raw]
+T = TypeVar("T")
 _RECORDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_OBJECTS = msgspec.json.Decoder(dict[str, Any])
 _VALUES = msgspec.json.Decoder()
+MOST_DIGITS = 300  # Python reads no number of thousands; these are wide enough
 MALFORMED = (msgspec.DecodeError, RecursionError)
 _PARTED = re.compile(rb'"[ \t\r]+:')
 # Every escape of a surrogate: a whole pair, or half of one; and any other escape, to step over it.
@@ -63,15 +68,44 @@ def split_lines(data: bytes, keep: Collection[int] = ()) -> Lines:
 
 def read_records(texts: Sequence[bytes]) -> tuple[list[Record], dict[int, BadValue]]:
     """The records of the good lines, in order, and what is wrong with each of the others."""
+    records = _all_of(texts, _RECORDS)
+    return (records, {}) if records is not None else _read_one_by_one(texts)
+
+
+def read_values(texts: Sequence[bytes]) -> list[dict[str, Any]]:
+    """The good lines decoded, to be looked at: a number that can't be held is cut or infinite, what
+    is nested too deep is empty."""
+    records = _all_of(texts, _OBJECTS)
+    if records is not None:
+        return records
+    found = _read_one_by_one(texts)[0]
+    return [{key: _value(bytes(raw)) for key, raw in record.items()} for record in found]
+
+
+def _all_of(
+    texts: Sequence[bytes], decoder: msgspec.json.Decoder[dict[str, T]]
+) -> list[dict[str, T]] | None:
+    """The records of the lines, if everything in them is right."""
     joined = b"\n".join(texts)
-    if grammar.is_utf8(joined) and _is_object_a_line(joined, len(texts)):
-        try:
-            records = _RECORDS.decode_lines(joined)
-        except MALFORMED:
-            records = []
-        if len(records) == len(texts) and keys_are_unique(joined, records):
-            return records, {}
-    return _read_one_by_one(texts)
+    if not grammar.is_utf8(joined) or not _is_object_a_line(joined, len(texts)):
+        return None
+    try:
+        records = decoder.decode_lines(joined)
+    except MALFORMED:
+        return None
+    whole = len(records) == len(texts) and keys_are_unique(joined, records)
+    return records if whole else None
+
+
+def _value(raw: bytes) -> Any:
+    try:
+        return _VALUES.decode(raw)
+    except MALFORMED:
+        if raw[:1] in b"{[":
+            return {}
+        return (
+            math.inf if any(mark in raw for mark in (b".", b"e", b"E")) else int(raw[:MOST_DIGITS])
+        )
 
 
 def _is_object_a_line(data: bytes, lines: int) -> bool:
@@ -81,7 +115,7 @@ def _is_object_a_line(data: bytes, lines: int) -> bool:
     return data.startswith(b"{") and ended and borders == lines - 1
 
 
-def keys_are_unique(data: bytes, records: Sequence[Record]) -> bool:
+def keys_are_unique(data: bytes, records: Sequence[Sized]) -> bool:
     """True if surely no object in `data` has a key twice. False may also mean: not sure."""
     if _may_part_key_and_colon(data):
         return False
