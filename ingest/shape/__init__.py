@@ -2,7 +2,7 @@
 
 Two things must be said before any module of this package imports Polars, so they are said here.
 The size of its thread pool: the shaping threads share it and keep it busy between them, and more
-threads than cores would only pass memory around. And that its allocator uses two arenas instead of
+threads than cores would only pass memory around. And that its allocator uses one arena instead of
 four a core (20 MB less at the peak) and keeps the pages of a block for the next one, a second long
 (giving them back at once costs a sixth of the system time). Whoever sets the variables himself is
 left alone.
@@ -23,7 +23,7 @@ MALLOC_OPTIONS = (  # numbers and names from glibc's malloc.h
 )
 
 os.environ.setdefault("POLARS_MAX_THREADS", str(min(4, os.cpu_count() or 1)))
-os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:1000")
+os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1,dirty_decay_ms:3000,muzzy_decay_ms:3000")
 with contextlib.suppress(AttributeError, OSError):  # another C library has another allocator
     for option, value in MALLOC_OPTIONS:
         ctypes.CDLL(None).mallopt(option, value)
