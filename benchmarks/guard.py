@@ -6,7 +6,8 @@ in turn with it the same file goes through a fixed yardstick of pure Python, `cs
 is much the same, and of processor seconds, so that neighbours matter little. They do matter, since
 they share its caches, but they only ever add: so of each side the least of all rounds is taken.
 (Tried on two cores with a load average of 6: ratios of medians were 5.2 to 7.3 for one and the same
-program, those of the least 6.2 to 7.5.) It fails where less than three quarters are left.
+program, those of the least 6.2 to 7.5.) It fails where less than three quarters are left, and only
+if that is so of `TRIES` measurements together: more rounds can but come nearer to the least.
 
 A Python version has its own figure (`guard.json`), since the yardstick's speed is the
 interpreter's; one that has none is held against the least of them. `python -m benchmarks guard
@@ -44,7 +45,7 @@ from ingest.protocols import Shaper
 RECORDED = Path(__file__).with_name("guard.json")
 SLOWDOWN = "INGEST_GUARD_SLOWDOWN"
 LEAST_PART = 0.75
-ROWS, ROUNDS = 60_000, 6
+ROWS, ROUNDS, TRIES = 60_000, 6, 3
 TIMES = 3  # ours a round, since it is so much shorter than the yardstick
 HEADER = ("guard", "records a CPU second", "times the yardstick", "recorded", "at least")
 
@@ -61,15 +62,23 @@ class Found:
         """How many times the yardstick's records a processor second ours are."""
         return min(self.yardstick_s) / min(self.ours_s)
 
+    def and_also(self, other: Found) -> Found:
+        """Both measurements as one."""
+        return Found(self.ours_s + other.ours_s, self.yardstick_s + other.yardstick_s)
+
 
 def program(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Measure, and compare or record. Raises SystemExit(1) where it has become slower."""
     made = write_stocks(folder / "stock.csv", ROWS, options.seed)
-    found = measure(made.path, ROUNDS, float(os.environ.get(SLOWDOWN, "0")))
+    slowdown = float(os.environ.get(SLOWDOWN, "0"))
+    found = measure(made.path, ROUNDS, slowdown)
     if options.record:
         record(found.ratio)
     recorded = recorded_ratio(json.loads(RECORDED.read_text()), _version())
     least = recorded * LEAST_PART
+    for _ in range(TRIES - 1):
+        if found.ratio < least:
+            found = found.and_also(measure(made.path, ROUNDS, slowdown))
     rate = f"{ROWS / min(found.ours_s):,.0f}"
     row = ("shaping", rate, f"{found.ratio:.2f}", f"{recorded:.2f}", f"{least:.2f}")
     show(options, HEADER, [row])
