@@ -78,7 +78,9 @@ class Engine:
             too_large=self._packing.lower,
             hold=self._handing.hold,
             note=parts.note,
+            rows_expected=self._rows_expected,
         )
+        self._rows_before = parts.rows_before
         self._delivery = Delivery(hands, pace.rules)
 
     @property
@@ -90,6 +92,10 @@ class Engine:
     def latencies_s(self) -> Sequence[float]:
         """How long each attempt took that has ended so far, in that order."""
         return self._delivery.latencies_s
+
+    def _rows_expected(self) -> int | None:
+        before = self._rows_before()
+        return None if before is None else before + self.accounts.accepted
 
     def drain(self, error: IngestError | None = None) -> None:
         """Read no more, finish what is in flight. `error` is why, if it is trouble."""

@@ -92,6 +92,28 @@ def test_thirty_seven_among_a_hundred_thousand(sandbox, tmp_path, in_flight):
     assert run.report["requests"]["sent"] - 10 <= 2 * 37
 
 
+@pytest.mark.parametrize("attempt", range(3))
+def test_one_value_of_a_unique_column_in_many_batches(sandbox, tmp_path, attempt):
+    """Which of its records lands is up to who is first, and exactly one does; that others land in
+    between is not taken for a refused batch that landed in part."""
+    doubled = {7, *range(0, 30_000, 1_500)}
+    lines = [f"{n},{7 if n in doubled else n}\n" for n in range(30_000)]
+    (tmp_path / "a.csv").write_text("n,u\n" + "".join(lines))
+    table = new_table()
+    fields = {"n": {"type": "integer"}, "u": {"type": "integer", "column": {"unique": True}}}
+    job = job_of(tmp_path, table, "a.csv", fields=fields, limits={"records": 500})
+    run = load(sandbox, job, tmp_path)
+    assert run.code == 3, run.stderr
+    assert counts(run.report) == {
+        "read": 30_000,
+        "accepted": 30_001 - len(doubled),
+        "rejected": len(doubled) - 1,
+    }
+    rejected = {one["record"] - 1 for one in run.rejects}
+    assert rejected < doubled
+    assert numbers_in(sandbox, table) == [n for n in range(30_000) if n not in rejected]
+
+
 @pytest.mark.parametrize("in_flight", [1, 2, 8])
 def test_two_wholly_bad_batches_at_the_start(sandbox, tmp_path, in_flight):
     """The batches behind them land, so the run goes on, however few writers there are."""

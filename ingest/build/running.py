@@ -23,6 +23,7 @@ from ingest.build.afterwards import Afterwards
 from ingest.build.booking import Booking
 from ingest.build.delivering import Delivering
 from ingest.build.ending import Ending
+from ingest.build.mapping import mapping_of
 from ingest.build.options import RunOptions, RunResult
 from ingest.build.packing import packing_in_memory, packing_on_disk
 from ingest.build.rows_before import rows_before
@@ -32,7 +33,7 @@ from ingest.build.verifying import verify_after
 from ingest.delivery import DeliveryRules
 from ingest.display import now_text
 from ingest.engine import Engine, Pace, Parts, Result, Taken
-from ingest.errors import IngestError
+from ingest.errors import IngestError, SettingsError
 from ingest.events import Watcher, teller
 from ingest.governor import Governor
 from ingest.job import Job
@@ -193,6 +194,7 @@ class Running:
             envelope=envelope,
             told=teller(self.watcher),
             note=lambda words: self.watcher.note(words, level="warning"),
+            rows_before=self._rows_before,
         )
         settles = job.delivery.on_ambiguous == "settle"
         rules = DeliveryRules(
@@ -248,6 +250,13 @@ class Running:
             tasks.cancel_scope.cancel()
         ticking.tick("done")
         return result, ending.interrupted
+
+    def _rows_before(self) -> int | None:
+        """Those that the table had before the run's first request, if that is known."""
+        try:
+            return mapping_of(self.run).rows_before
+        except SettingsError:
+            return None
 
     def _know_the_rows_before(self) -> None:
         counts, first = self.after.row_counts, self.booking.begun is not None

@@ -51,7 +51,8 @@ class Hands:
     `stopping` asks whether the run is being ended. `sent_before` says how many seconds ago a
     process that was ended may have sent this very body, None if none did. `too_large` is told the
     size that bodies shall have from now on, `hold` a body that may still commit, and until when,
-    `note` what people should know.
+    `note` what people should know. `rows_expected` are those that the table has if it has what was
+    accepted, and nobody else writes to it; None where that is not known.
     """
 
     target: Target
@@ -67,6 +68,7 @@ class Hands:
     too_large: Callable[[int], None] = _nothing
     hold: Callable[[Batch, float], None] = _nothing
     note: Callable[[str], None] = _nothing
+    rows_expected: Callable[[], int | None] = lambda: None
 
 
 @dataclass(slots=True)

@@ -47,7 +47,8 @@ class Parts:
     """What an engine is put together from. `packing` is in memory unless it is given; `number`
     writes into the records what depends on their numbers, in a thread. `envelope` is the target's
     unless it is given. `note` is told what a person should know, `told` of each
-    body's end."""
+    body's end. `rows_before` are those that the table had before the run's first request, None
+    where that is not known."""
 
     source: Source
     shaper: Shaper
@@ -64,6 +65,7 @@ class Parts:
     envelope: Envelope | None = None
     note: Callable[[str], None] = lambda _words: None
     told: Callable[[Receipt], None] | None = None
+    rows_before: Callable[[], int | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,7 @@ class Writers:
     ledger: Ledger | None = None
     settler: Settler | None = None
     sent_before: Callable[[Batch], float | None] = never_sent
+    counts_known: bool = False
     ending: bool = False
     ran: Ran | None = None
     waiting: Iterator[Batch] = field(default_factory=lambda: iter(()))
@@ -194,6 +195,7 @@ class Writers:
             sent_before=self.sent_before,
             too_large=ran.lowered.append,
             note=ran.notes.append,
+            rows_expected=lambda: len(ran.ended(Outcome.ACCEPTED)) if self.counts_known else None,
         )
         delivery = Delivery(hands, self.rules)
         self.waiting = iter(batches)

@@ -18,6 +18,7 @@ from tests.delivery.service import (
     delivered,
     names_first,
     names_none,
+    records_in,
 )
 
 pytestmark = pytest.mark.anyio
@@ -64,6 +65,37 @@ async def test_rows_that_cannot_stand_twice_give_it_away():
     """A unique column: the second time nothing more lands, but an earlier record is at fault."""
     service = Service(bad={120}, lands=up_to_the_first, unique=True)
     ran = await run(service)
+    assert isinstance(ran.error, PartialApply)
+    assert ran.ended(Outcome.AMBIGUOUS) == list(range(100, 150))
+
+
+@pytest.mark.parametrize("counts_known", [True, False])
+async def test_a_value_that_stands_in_another_batch_as_well(counts_known):
+    """That one landed in between, so an earlier record is at fault now: told by the rows that were
+    accepted, where that is known."""
+
+    def doubled(batch: Batch, attempt: int) -> Trouble | None:
+        if 100 not in records_in(batch) or batch.count == 1:
+            return None
+        at = 7 if len(service.table) < 450 else 0  # all others have landed
+        return Permanent(f"record {at} is no new one", status=400, record=at)
+
+    service = Service(trouble=doubled)
+    writers = Writers(service, counts_known=counts_known)
+    ran = await writers.run(batches_of(500, 50))
+    if counts_known:
+        assert ran.error is None
+        assert sorted([*service.table, *ran.ended(Outcome.REJECTED)]) == list(range(500))
+        assert len(ran.ended(Outcome.REJECTED)) <= 1
+    else:
+        assert isinstance(ran.error, PartialApply)
+
+
+@pytest.mark.parametrize("lands", [up_to_the_first, all_but_the_bad])
+async def test_a_part_that_landed_is_seen_in_the_rows(lands):
+    """More than were accepted: no other batch explains that."""
+    service = Service(bad={120}, lands=lands, unique=True)
+    ran = await Writers(service, counts_known=True).run(batches_of(500, 50))
     assert isinstance(ran.error, PartialApply)
     assert ran.ended(Outcome.AMBIGUOUS) == list(range(100, 150))
 
