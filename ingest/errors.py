@@ -11,6 +11,8 @@ interrupted · 7 stopped by the service · 4 reject limit passed.
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class IngestError(Exception):
     """A run can't start or go on. `retryable` says whether the same command may succeed later."""
@@ -88,6 +90,11 @@ class Trouble(Exception):  # noqa: N818 - it says what happened
         self.status = status
         self.retry_after_s = retry_after_s
         self.record = record
+
+    def kept(self) -> Self:
+        """Itself as data, without the calls that it was raised in, which hold the body."""
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class Retryable(Trouble):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -194,6 +194,10 @@ class Slice:
     def view(self) -> memoryview:
         """The encoded records without a copy."""
         return memoryview(self.buffer)[self.start : self.end]
+
+    def placed(self) -> Slice:
+        """Its place alone, without bytes."""
+        return replace(self, buffer=b"", start=0, end=0, keys=None, origin=None, index=0, marks=())
 
 
 class Restorable(Protocol):
@@ -403,6 +407,14 @@ class Receipt:
     resent: bool = False
     verdict: Verdict = field(default_factory=Verdict)
     is_open: bool = False
+
+    def placed(self) -> Receipt:
+        """To be kept for the report: what became of which records, without their bytes."""
+        batch = self.batch
+        slices = tuple(part.placed() for part in batch.slices)
+        dropped = tuple(part.placed() for part in batch.dropped)
+        bare = replace(batch, body=(), keys=frozenset(), slices=slices, dropped=dropped)
+        return replace(self, batch=bare)
 
 
 @dataclass(frozen=True, slots=True)

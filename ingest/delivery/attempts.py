@@ -202,7 +202,7 @@ class Attempts:
             self._ends.end(tries, Outcome.AMBIGUOUS, tries.message)
             return
         self._outlook.refused()
-        tries.refusal = trouble
+        tries.refusal = trouble.kept()
 
     def _accept(self, tries: Tries) -> None:
         self._outlook.landed(tries.batch)

@@ -32,7 +32,7 @@ def read_texts(texts: pl.Series, rule: Rule) -> tuple[pl.Series, dict[int, BadVa
         try:
             good[text] = rule.scalar(text)
         except BadValue as trouble:
-            refused[text] = trouble
+            refused[text] = trouble.kept()
     rows = (still_open & texts.is_in(list(refused))).arg_true() if refused else ()
     bad = {row: refused[texts[row]] for row in rows}
     if good:
@@ -48,6 +48,6 @@ def _one_by_one(texts: pl.Series, rule: Rule) -> tuple[pl.Series, dict[int, BadV
         try:
             done.append(None if text is None else rule.scalar(text))
         except BadValue as trouble:
-            bad[row] = trouble
+            bad[row] = trouble.kept()
             done.append(None)
     return pl.Series(done, dtype=pl.String), bad

@@ -143,7 +143,7 @@ def _read_one_by_one(texts: Sequence[bytes]) -> tuple[list[Record], dict[int, Ba
         try:
             records.append(_read_one(text))
         except BadValue as trouble:
-            bad[index] = trouble
+            bad[index] = trouble.kept()
     return records, bad
 
 

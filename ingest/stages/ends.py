@@ -38,12 +38,12 @@ class Ends:
                 accounts.ambiguous += verdict.doubtful
                 accounts.superseded += receipt.batch.superseded
                 if verdict.doubtful:
-                    self._result.ambiguous.append(receipt)
+                    self._result.ambiguous.append(receipt.placed())
                 if verdict.refused:
                     self._refused.append(receipt)
             case Outcome.AMBIGUOUS:
                 accounts.ambiguous += count
-                self._result.ambiguous.append(receipt)
+                self._result.ambiguous.append(receipt.placed())
             case Outcome.UNSENT:
                 accounts.unsent += count
             case Outcome.REJECTED:

@@ -122,8 +122,12 @@ class Wire:
         end = await self._exchanged(request, body)
         trouble = self._trouble(end, records=True)
         self._has_sent |= trouble is None or isinstance(trouble, Ambiguous)
-        if trouble := await self._login.considered(end, trouble, used):
-            raise trouble
+        trouble = await self._login.considered(end, trouble, used)
+        try:
+            if trouble is not None:
+                raise trouble
+        finally:
+            del trouble  # else it and this call hold each other, and the body
         return Answer(*_said(end), self._senses.clock.monotonic() - started)
 
     async def call(
@@ -179,8 +183,12 @@ class Wire:
         end = await self._exchanged(request)
         trouble = self._trouble(end, records=False)
         self._has_sent |= method == "POST" and (trouble is None or isinstance(trouble, Ambiguous))
-        if trouble := await self._login.considered(end, trouble, used):
-            raise trouble
+        trouble = await self._login.considered(end, trouble, used)
+        try:
+            if trouble is not None:
+                raise trouble
+        finally:
+            del trouble  # else it and this call hold each other, and the body
         return _said(end)[1]
 
     @property
