@@ -67,12 +67,12 @@ def write_stocks(path: Path, rows: int, seed: int = 1, *, whole_floats: bool = F
 
 def write_sized_stocks(path: Path, size_bytes: int) -> Made:
     """A stock file of at least `size_bytes`, its rows repeated."""
-    return _write_repeated(path, STOCK_HEADER, stock_rows, size_bytes)
+    return write_repeated(path, STOCK_HEADER, stock_rows, size_bytes)
 
 
 def write_sized_wide(path: Path, size_bytes: int) -> Made:
     """A wide file of at least `size_bytes`, its rows repeated."""
-    return _write_repeated(path, WIDE_HEADER, wide_rows, size_bytes)
+    return write_repeated(path, WIDE_HEADER, wide_rows, size_bytes)
 
 
 def write_lines(path: Path, header: str, rows: Iterable[str]) -> Made:
@@ -98,12 +98,13 @@ def write_wide(path: Path, rows: int, seed: int = 1) -> Made:
 
 def write_sized_megabytes(path: Path, size_bytes: int) -> Made:
     """A file of at least `size_bytes` whose records have a note of a megabyte, repeated."""
-    return _write_repeated(path, WIDE_HEADER, partial(wide_rows, note=1_000_000), size_bytes)
+    return write_repeated(path, WIDE_HEADER, partial(wide_rows, note=1_000_000), size_bytes)
 
 
-def _write_repeated(
+def write_repeated(
     path: Path, header: str, rows: Callable[[int], Iterator[str]], size_bytes: int
 ) -> Made:
+    """A file of at least `size_bytes`: the header, and the first of the rows again and again."""
     one_row = len(next(rows(1)))
     count = max(1, min(REPEATED_ROWS, 10_000_000 // one_row))
     chunk = "".join(rows(count)).encode("ascii")

@@ -25,7 +25,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from benchmarks.data import STOCK_HEADER, Made, stock_rows, write_lines
+from benchmarks.data import STOCK_HEADER, Made, stock_rows, write_lines, write_repeated
 from benchmarks.tables import FLIGHTS, NUMBERS, SPARSE, STOCK
 
 BAD_EVERY = 1000
@@ -55,6 +55,15 @@ def bad(path: Path, rows: int, seed: int = 1) -> Made:
     """Stock rows of which each thousandth, from the five hundredth on, has a bad cell."""
     lines = enumerate(stock_rows(rows, seed))
     return write_lines(path, STOCK_HEADER, (_bad(line) if is_bad(n) else line for n, line in lines))
+
+
+def sized_bad(path: Path, size_bytes: int) -> Made:
+    """The same of at least `size_bytes`, repeated."""
+
+    def rows(count: int) -> Iterator[str]:
+        return (_bad(line) if is_bad(n) else line for n, line in enumerate(stock_rows(count)))
+
+    return write_repeated(path, STOCK_HEADER, rows, size_bytes)
 
 
 def is_bad(row: int) -> bool:

@@ -4,6 +4,7 @@
 - Records of 1 MB, and bodies of 6 MB, eight in flight, at a server that answers each half a second
   late: what is sent must be held, and reading must wait for it.
 - A server that is frozen (SIGSTOP) for two minutes in the middle of a load: nothing may pile up.
+- 0.1 % of bad cells in 1 GB: what is known of them must not hold their blocks.
 - Smaller blocks, more bodies in flight: the settings' formula (`ingest.job.LimitSettings`) must
   hold for them, too.
 
@@ -14,6 +15,7 @@ another process and not in it. Rounds alternate; *of 200 MB* is taken within a r
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,6 +27,7 @@ from benchmarks.console import say, show
 from benchmarks.contenders import ingest_command
 from benchmarks.data import Made, write_sized_megabytes, write_sized_stocks, write_sized_wide
 from benchmarks.handle import DiscardingServer
+from benchmarks.inputs import sized_bad
 from benchmarks.measure import run_measured
 from benchmarks.plot import Bar, Chart
 from benchmarks.table import MEGA, Row, spread
@@ -65,10 +68,17 @@ class Case:
     def job(self, made: Made) -> str:
         """The job file's content."""
         limits = f"[limits]\nin_flight = {self.in_flight}\n{LONG_WAIT}"
+        if self.has_rejects:
+            limits += "[rejects]\nmax_count = 1_000_000\n"
         text = self.table.job("-" if self.piped else str(made.path), limits)
         if self.block_bytes is None:
             return text
         return text.replace("[source]\n", f"[source]\nblock_bytes = {self.block_bytes}\n")
+
+    @property
+    def has_rejects(self) -> bool:
+        """Whether some of its records are bad."""
+        return self.write is sized_bad
 
     def formula_bytes(self, mean_body_bytes: int) -> float:
         """What the settings' docstring says that the peak is about."""
@@ -102,6 +112,7 @@ def cases(scale: float = 1.0) -> tuple[Case, ...]:
         Case("1 MB records, slow server", slow, WIDE, megabytes, delay_ms=500),
         Case("6 MB bodies, slow server", slow, WIDE, wide, delay_ms=500),
         Case("server frozen in between", int(1e9 * scale), frozen_s=120 * scale),
+        Case("1 GB, 0.1 % bad cells", int(1e9 * scale), write=sized_bad),
         Case("blocks of 1 MiB", small, block_bytes=1024 * 1024),
         Case("6 MB bodies, 32 in flight", slow, WIDE, wide, delay_ms=500, in_flight=32),
     )
@@ -130,13 +141,15 @@ def measure(case: Case, made: Made, folder: Path, number: int = 1) -> Peak:
     shutil.rmtree(state, ignore_errors=True)
     with DiscardingServer(delay_ms=case.delay_ms) as server:
         server.reset()
-        command = ingest_command(job, server.url, state, report_path)
+        code = 3 if case.has_rejects else 0
+        command = ingest_command(job, server.url, state, report_path, code)
         if case.piped:
             command = command.with_stdin(made.path)
         with server.frozen(case.frozen_s / 60, case.frozen_s):
             measured = run_measured(command)
         received = server.received()
-    if received.records != made.records:
+    rejected = int(json.loads(report_path.read_bytes())["records"]["rejected"])
+    if received.records + rejected != made.records or (rejected > 0) is not case.has_rejects:
         raise RuntimeError(f"{case.label}: {received.records} of {made.records} records arrived")
     if measured.wall_s < case.frozen_s:
         raise RuntimeError(f"{case.label}: the load was over before the server froze")

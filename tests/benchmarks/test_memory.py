@@ -13,7 +13,15 @@ from benchmarks.memory import Case, Peak
 CASES = {case.label: case for case in memory.cases(0.0001)}
 
 
-@pytest.mark.parametrize("label", ["200 MB", "200 MB, standard input", "6 MB bodies, slow server"])
+@pytest.mark.parametrize(
+    "label",
+    [
+        "200 MB",
+        "200 MB, standard input",
+        "6 MB bodies, slow server",
+        "1 GB, 0.1 % bad cells",
+    ],
+)
 def test_a_case_is_loaded_to_its_last_record(label: str, tmp_path: Path) -> None:
     """All records arrive, and the peak is a loader's."""
     case = CASES[label]
