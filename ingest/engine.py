@@ -134,18 +134,24 @@ class Engine:
     async def _write(self, bodies: MemoryObjectReceiveStream[Batch]) -> None:
         async with bodies:
             async for batch in bodies:
-                self._handing.taken(batch)
-                taken = [batch]
-                another = partial(self._handing.take_another, bodies, taken)
-                try:
-                    await self._delivery.deliver(batch, another)
-                except IngestError as error:
-                    self.drain(error)
-                finally:
-                    self._handing.ended(taken)
-                await self._ends.write_refused()
-                for one in taken:
-                    await self._packing.release(one)
+                await self._bring_to_its_end(batch, bodies)
+                del batch  # nobody holds it while the next one is awaited
+
+    async def _bring_to_its_end(
+        self, batch: Batch, bodies: MemoryObjectReceiveStream[Batch]
+    ) -> None:
+        self._handing.taken(batch)
+        taken = [batch]
+        another = partial(self._handing.take_another, bodies, taken)
+        try:
+            await self._delivery.deliver(batch, another)
+        except IngestError as error:
+            self.drain(error)
+        finally:
+            self._handing.ended(taken)
+        await self._ends.write_refused()
+        for one in taken:
+            await self._packing.release(one)
 
     async def _account_for_the_rest(self) -> None:
         """After the tasks: refusals not yet written, bodies not handed over, the open body."""

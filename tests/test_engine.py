@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from collections.abc import Sequence
 
 import anyio
@@ -120,6 +121,25 @@ async def test_no_more_than_the_writers_are_in_flight_and_they_are_used():
     target = ScriptedTarget(together, Limits(1, 1000))
     await run(engine_for(ListSource(blocks_of([f"r{n}" for n in range(12)])), target))
     assert target.most_at_once == 3
+
+
+@pytest.mark.parametrize("writers", [1, 2, 3])
+async def test_a_body_that_has_ended_is_held_by_nobody(writers):
+    """At most as many bodies are in memory as there are writers, of those that were sent."""
+    sent: list[weakref.ref[memoryview]] = []
+
+    def alive() -> int:  # a function of its own: whatever it looks at, it lets go of
+        return sum(ref() is not None for ref in sent)
+
+    async def look(batch: Batch, attempt: int) -> None:
+        sent.append(weakref.ref(max(batch.body, key=len)))
+        await anyio.wait_all_tasks_blocked()
+        assert alive() <= writers
+
+    target = ScriptedTarget(look, Limits(10, 1000))
+    source = ListSource(blocks_of([f"r{n}" for n in range(300)]))
+    result = await run(engine_for(source, target, pace=Pace(shapers=2, writers=writers)))
+    assert (result.error, result.accounts.accepted) == (None, 300)
 
 
 async def test_rejects_keep_their_numbers_and_the_others_land():
