@@ -83,7 +83,8 @@ class Case:
     def formula_bytes(self, mean_body_bytes: int) -> float:
         """What the settings' docstring says that the peak is about."""
         usual = WIDE_BLOCK_BYTES if self.table is WIDE else BLOCK_BYTES
-        return 105e6 + 45 * (self.block_bytes or usual) + (self.in_flight + 2) * mean_body_bytes
+        bodies = (self.in_flight + 2) * mean_body_bytes
+        return 160e6 + 36 * (self.block_bytes or usual) + 1.2 * bodies
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 Two things must be said before any module of this package imports Polars, so they are said here.
 The size of its thread pool: the shaping threads share it and keep it busy between them, and more
 threads than cores would only pass memory around. And that its allocator uses one arena instead of
-four a core (two took 16 to 23 MB more at the peak, and saved no time) and keeps the pages of a block
-for the next one, three seconds long (giving them back at once costs a sixth of the system time).
-Whoever sets the variables himself is left alone.
+four a core (two took 16 to 23 MB more at the peak, and saved no time) and keeps the pages of a
+block for the next one, three seconds long (giving them back at once costs a sixth of the system
+time). Whoever sets the variables himself is left alone.
 
 A third is said to glibc: two arenas for all threads, and memory of a block's size is kept for the
 next block, not given back page by page. Else each thread that makes a block's bytes gets an arena
