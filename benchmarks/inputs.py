@@ -53,17 +53,12 @@ def quoted(path: Path, rows: int, seed: int = 1) -> Made:
 
 def bad(path: Path, rows: int, seed: int = 1) -> Made:
     """Stock rows of which each thousandth, from the five hundredth on, has a bad cell."""
-    lines = enumerate(stock_rows(rows, seed))
-    return write_lines(path, STOCK_HEADER, (_bad(line) if is_bad(n) else line for n, line in lines))
+    return write_lines(path, STOCK_HEADER, _bad_rows(rows, seed))
 
 
 def sized_bad(path: Path, size_bytes: int) -> Made:
     """The same of at least `size_bytes`, repeated."""
-
-    def rows(count: int) -> Iterator[str]:
-        return (_bad(line) if is_bad(n) else line for n, line in enumerate(stock_rows(count)))
-
-    return write_repeated(path, STOCK_HEADER, rows, size_bytes)
+    return write_repeated(path, STOCK_HEADER, _bad_rows, size_bytes)
 
 
 def is_bad(row: int) -> bool:
@@ -143,6 +138,10 @@ def _quoted(line: str) -> str:
     cells = line.rstrip("\n").split(",")
     name, city = f'"{cells[7]},\nthe ""{cells[9]}"" one"', f'"{cells[8]}\n"'
     return ",".join([*cells[:7], name, city, *cells[9:]]) + "\n"
+
+
+def _bad_rows(rows: int, seed: int = 1) -> Iterator[str]:
+    return (_bad(line) if is_bad(n) else line for n, line in enumerate(stock_rows(rows, seed)))
 
 
 def _bad(line: str) -> str:

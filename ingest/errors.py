@@ -11,7 +11,9 @@ interrupted · 7 stopped by the service · 4 reject limit passed.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TypeVar
+
+E = TypeVar("E", bound=Exception)
 
 
 class IngestError(Exception):
@@ -91,11 +93,6 @@ class Trouble(Exception):  # noqa: N818 - it says what happened
         self.retry_after_s = retry_after_s
         self.record = record
 
-    def kept(self) -> Self:
-        """Itself as data, without the calls that it was raised in, which hold the body."""
-        self.__cause__ = self.__context__ = None
-        return self.with_traceback(None)
-
 
 class Retryable(Trouble):
     """Surely not applied: the same bytes may be sent again."""
@@ -130,3 +127,11 @@ def only_cause(exc: Exception) -> Exception:
     while isinstance(exc, ExceptionGroup) and len(exc.exceptions) == 1:
         exc = exc.exceptions[0]
     return exc
+
+
+def as_data(error: E) -> E:
+    """The same error, to be kept: without the calls that it was raised in. They hold what they
+    worked on, a block with its columns or a body, and a kept error would hold that, and they it,
+    until somebody looks for garbage."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -195,9 +195,9 @@ class Slice:
         """The encoded records without a copy."""
         return memoryview(self.buffer)[self.start : self.end]
 
-    def placed(self) -> Slice:
-        """Its place alone, without bytes."""
-        return replace(self, buffer=b"", start=0, end=0, keys=None, origin=None, index=0, marks=())
+    def placed(self, origin: Origin | None = None) -> Slice:
+        """Its place alone, without bytes; `origin` leads to the source's, if anything shall."""
+        return replace(self, buffer=b"", start=0, end=0, origin=origin, index=0, marks=())
 
 
 class Restorable(Protocol):
@@ -410,10 +410,11 @@ class Receipt:
 
     def placed(self) -> Receipt:
         """To be kept for the report: what became of which records, without their bytes."""
-        batch = self.batch
-        slices = tuple(part.placed() for part in batch.slices)
-        dropped = tuple(part.placed() for part in batch.dropped)
-        bare = replace(batch, body=(), keys=frozenset(), slices=slices, dropped=dropped)
+        slices, dropped = (
+            tuple(replace(part.placed(), keys=None) for part in parts)
+            for parts in (self.batch.slices, self.batch.dropped)
+        )
+        bare = replace(self.batch, body=(), keys=frozenset(), slices=slices, dropped=dropped)
         return replace(self, batch=bare)
 
 

@@ -13,7 +13,7 @@ from ingest.delivery.outlook import Outlook
 from ingest.delivery.rules import MOST_UNSETTLED, PERHAPS_SENT, DeliveryRules, Hands, Tries
 from ingest.delivery.sender import Sender
 from ingest.delivery.turns import Turns
-from ingest.errors import Ambiguous, IngestError, Retryable, TooLarge, Trouble
+from ingest.errors import Ambiguous, IngestError, Retryable, TooLarge, Trouble, as_data
 from ingest.model import Batch, Outcome
 
 _STOPPED = "the run was ended while it was under way"
@@ -202,7 +202,7 @@ class Attempts:
             self._ends.end(tries, Outcome.AMBIGUOUS, tries.message)
             return
         self._outlook.refused()
-        tries.refusal = trouble.kept()
+        tries.refusal = as_data(trouble)
 
     def _accept(self, tries: Tries) -> None:
         self._outlook.landed(tries.batch)

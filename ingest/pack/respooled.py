@@ -29,7 +29,7 @@ class Places:
         """`part` as a place that leads to its source on the disk. Raises IngestError if that can't
         be written."""
         origin = part.origin and self._on_disk(part.origin)
-        return replace(part, buffer=b"", start=0, end=0, origin=origin, index=0, marks=())
+        return part.placed(origin)
 
     def remove(self) -> None:
         """Delete the source's file: these records can't be shown as they came any more."""

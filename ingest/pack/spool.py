@@ -181,9 +181,7 @@ class SpoolPacking:
             return
         self._chunk.add(part)
         origin = part.origin and self._on_disk(part.origin)
-        self._parts.append(
-            replace(part, buffer=b"", start=0, end=0, origin=origin, index=0, marks=())
-        )
+        self._parts.append(part.placed(origin))
 
     def _on_disk(self, origin: Origin) -> Origin:
         """Slices come in order, so those of one block are neighbours: the last one is enough."""

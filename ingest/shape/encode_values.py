@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from ingest.errors import as_data
 from ingest.shape.rules import Rule
 from ingest.shape.values import BadValue
 
@@ -32,7 +33,7 @@ def read_texts(texts: pl.Series, rule: Rule) -> tuple[pl.Series, dict[int, BadVa
         try:
             good[text] = rule.scalar(text)
         except BadValue as trouble:
-            refused[text] = trouble.kept()
+            refused[text] = as_data(trouble)
     rows = (still_open & texts.is_in(list(refused))).arg_true() if refused else ()
     bad = {row: refused[texts[row]] for row in rows}
     if good:
@@ -48,6 +49,6 @@ def _one_by_one(texts: pl.Series, rule: Rule) -> tuple[pl.Series, dict[int, BadV
         try:
             done.append(None if text is None else rule.scalar(text))
         except BadValue as trouble:
-            bad[row] = trouble.kept()
+            bad[row] = as_data(trouble)
             done.append(None)
     return pl.Series(done, dtype=pl.String), bad

@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ingest import grammar
+from ingest.errors import as_data
 from ingest.shape.values import BadValue, shown
 
 Record = dict[str, msgspec.Raw]
@@ -103,9 +104,7 @@ def _value(raw: bytes) -> Any:
     except MALFORMED:
         if raw[:1] in b"{[":
             return {}
-        return (
-            math.inf if any(mark in raw for mark in (b".", b"e", b"E")) else int(raw[:MOST_DIGITS])
-        )
+        return int(raw[:MOST_DIGITS]) if raw.removeprefix(b"-").isdigit() else math.inf
 
 
 def _is_object_a_line(data: bytes, lines: int) -> bool:
@@ -143,7 +142,7 @@ def _read_one_by_one(texts: Sequence[bytes]) -> tuple[list[Record], dict[int, Ba
         try:
             records.append(_read_one(text))
         except BadValue as trouble:
-            bad[index] = trouble.kept()
+            bad[index] = as_data(trouble)
     return records, bad
 
 

@@ -61,12 +61,6 @@ class BadValue(ValueError):  # noqa: N818 - it names the value, as data
         self.reason = reason
         self.message = message
 
-    def kept(self) -> BadValue:
-        """Itself as data, without the calls that it was raised in: it would hold all that they
-        hold, a block with its columns, and they it, until somebody looks for garbage."""
-        self.__cause__ = self.__context__ = None
-        return self.with_traceback(None)
-
 
 def shown(text: str) -> str:
     """A value for a message: quoted, and cut where it is long."""

@@ -120,14 +120,7 @@ class Wire:
         request.stream = body
         started = self._senses.clock.monotonic()
         end = await self._exchanged(request, body)
-        trouble = self._trouble(end, records=True)
-        self._has_sent |= trouble is None or isinstance(trouble, Ambiguous)
-        trouble = await self._login.considered(end, trouble, used)
-        try:
-            if trouble is not None:
-                raise trouble
-        finally:
-            del trouble  # else it and this call hold each other, and the body
+        await self._raise_trouble(end, used, records=True, sends=True)
         return Answer(*_said(end), self._senses.clock.monotonic() - started)
 
     async def call(
@@ -181,14 +174,7 @@ class Wire:
         used = await self._login.ready()
         request = self._small_request(method, path, None, None)
         end = await self._exchanged(request)
-        trouble = self._trouble(end, records=False)
-        self._has_sent |= method == "POST" and (trouble is None or isinstance(trouble, Ambiguous))
-        trouble = await self._login.considered(end, trouble, used)
-        try:
-            if trouble is not None:
-                raise trouble
-        finally:
-            del trouble  # else it and this call hold each other, and the body
+        await self._raise_trouble(end, used, records=False, sends=method == "POST")
         return _said(end)[1]
 
     @property
@@ -219,6 +205,20 @@ class Wire:
         return self._opened.build_request(
             method, url, content=content, headers=headers, params=params
         )
+
+    async def _raise_trouble(
+        self, end: Reply | Failure, used: int, *, records: bool, sends: bool
+    ) -> None:
+        """Raise what one attempt met, unless it was a sure success. One that `sends` may have
+        changed something at the service."""
+        trouble = self._trouble(end, records=records)
+        self._has_sent |= sends and (trouble is None or isinstance(trouble, Ambiguous))
+        trouble = await self._login.considered(end, trouble, used)
+        try:
+            if trouble is not None:
+                raise trouble
+        finally:
+            del trouble  # else it and the calls that it was raised in hold each other, and the body
 
     def _trouble(self, end: Reply | Failure, *, records: bool) -> Trouble | None:
         if isinstance(end, Failure):
