@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import os
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from ingest.build.checking import CheckOptions, check
 from ingest.job import Job
 from ingest.operations.check_finding import Finding, exit_code
 from ingest.state import StateDir
+from tests.certificates import own_certificate
 from tests.end_to_end import done, job_of
 from tests.jwt import jwt
 from tests.sandbox.conftest import Running, running
@@ -239,14 +239,9 @@ def test_clock(tmp_path: Path, behind_s: int | None, state: str) -> None:
 
 def certificate(folder: Path, days: int) -> ssl.SSLContext:
     """A server's own certificate for loopback, in `folder`/cert.pem."""
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", str(days),
-         "-subj", "/CN=loopback", "-addext", "subjectAltName=IP:127.0.0.1"],
-        cwd=folder, check=True, capture_output=True, timeout=30,
-    )  # fmt: skip
+    cert = own_certificate(folder, "IP:127.0.0.1", days)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    context.load_cert_chain(cert)
     return context
 
 

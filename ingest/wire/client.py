@@ -93,7 +93,9 @@ class Wire:
             )
 
     async def __aenter__(self) -> Self:
-        self._clients = make_clients(self.address, self._timeouts, self._in_flight, self._ca_file)
+        self._clients = make_clients(
+            self.address, self._timeouts, self._in_flight, self._ca_file, self._senses.clock
+        )
         return self
 
     async def __aexit__(

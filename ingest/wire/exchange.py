@@ -8,6 +8,8 @@ may echo 10,000 records, and an answer cut short could not be told from a lost o
 connection is dropped. Idle connections are given up after `IDLE_S`, just before common servers
 (5 s) close them: a request sent into a closing connection would be ambiguous. Proxies from the
 environment are honoured, but not for this machine: what is meant for loopback must not leave it.
+Where the environment names one, httpx's own transport sends (it knows how to ask proxies, and which
+hosts are not for them), else ours, which is quicker.
 """
 
 from __future__ import annotations
@@ -16,22 +18,25 @@ import logging
 import ssl
 from collections.abc import Iterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.request import getproxies
 
 import anyio
 import httpx
 
 from ingest import __version__
 from ingest.errors import SettingsError
+from ingest.protocols import Clock
 from ingest.wire.address import Address
 from ingest.wire.body import BatchBody
 from ingest.wire.classify import Ending, Failure, FailureKind, Reply
+from ingest.wire.connection import IDLE_S
 from ingest.wire.pools import Clients
 from ingest.wire.redact import safe_words
-from ingest.wire.timing import Timeouts
+from ingest.wire.timing import SystemClock, Timeouts
+from ingest.wire.transport import ServiceTransport
 
 WORDS_BYTES = 64 * 1024
 ANSWER_BYTES = 16 * 1024 * 1024
-IDLE_S = 4.0
 DEFAULT_HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",  # a bounded answer must not unfold into an unbounded one
@@ -52,24 +57,32 @@ for _name in ("httpx", "httpcore"):
 
 
 def make_clients(
-    address: Address, timeouts: Timeouts, in_flight: int, ca_file: str | None
+    address: Address, timeouts: Timeouts, in_flight: int, ca_file: str | None, clock: Clock
 ) -> Clients:
     """Clients for so many requests at once to one service. Raises SettingsError if `ca_file` can't
     be used."""
     tls = _tls(address, ca_file)  # one for all: to load the authorities takes longer than a request
     also = 2  # a count or a settling question beside the writers
-    return Clients(lambda most: make_client(address, timeouts, most, tls), in_flight + also)
+    return Clients(lambda most: make_client(address, timeouts, most, tls, clock), in_flight + also)
 
 
 def make_client(
-    address: Address, timeouts: Timeouts, connections: int, tls: ssl.SSLContext | None = None
+    address: Address,
+    timeouts: Timeouts,
+    connections: int,
+    tls: ssl.SSLContext | None = None,
+    clock: Clock | None = None,
 ) -> httpx.AsyncClient:
     """A client for one service, which knows no token: that goes with each request."""
+    tls = tls or _tls(address, None)
+    proxied = not address.is_loopback and _names_a_proxy(address.scheme)
+    own = ServiceTransport(address, connections, tls, clock or SystemClock())
     return httpx.AsyncClient(
         headers=DEFAULT_HEADERS,
-        verify=tls or _tls(address, None),
+        transport=None if proxied else own,
+        verify=tls,
         follow_redirects=False,
-        trust_env=not address.is_loopback,
+        trust_env=proxied,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         timeout=httpx.Timeout(
             connect=timeouts.connect_s,
@@ -152,6 +165,11 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
     while exc is not None:
         yield exc
         exc = exc.__cause__ or exc.__context__
+
+
+def _names_a_proxy(scheme: str) -> bool:
+    named = getproxies()
+    return bool(named.get(scheme) or named.get("all"))
 
 
 def _tls(address: Address, ca_file: str | None) -> ssl.SSLContext:

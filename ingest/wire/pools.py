@@ -1,9 +1,10 @@
 """Clients side by side, each with a pool of a few connections.
 
-The library's pool looks at every connection for every request, and at all of them again for every
-one that is idle. That is nothing with ten, and with 256 it is 20 ms of the processor for a request:
-a load with so many in flight came to 50 requests a second. So there are never more than
-`CONNECTIONS` to a pool, and a request goes to the client that has the fewest under way.
+The library's pool, which stands behind a proxy's client (see `exchange`), looks at every connection
+for every request, and at all of them again for every one that is idle. That is nothing with ten,
+and with 256 it is 20 ms of the processor for a request: a load with so many in flight came to 50
+requests a second. So there are never more than `CONNECTIONS` to a pool, and a request goes to the
+client that has the fewest under way.
 """
 
 from __future__ import annotations

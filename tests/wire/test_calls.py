@@ -53,7 +53,7 @@ async def test_a_small_call_waits_as_long_as_it_is_asked_to():
     """Retry-After is a lower bound."""
     clock = Clock()
     slow = response(429, b"", None, {"Retry-After": "30"})
-    with FakeServer(replay(slow, OK)) as server:
+    with FakeServer(replay(slow), replay(OK)) as server:  # by then the first connection is too old
         async with wire_to(server, senses=Senses(clock, lambda: 0.0, lambda: 0.5)) as wire:
             await wire.call("GET", "/x")
     assert clock.slept == [30]

@@ -126,7 +126,7 @@ async def test_plain_http_where_tls_is_expected_is_retryable():
     ("script", "timeouts", "size_bytes", "kind"),
     [
         (silent, Timeouts(read_s=0.05), 1_000, Ambiguous),
-        (silent, Timeouts(total_s=0.05), 1_000, Ambiguous),
+        (silent, Timeouts(total_s=0.5), 1_000, Ambiguous),
         (dripping, Timeouts(total_s=0.1), 1_000, Ambiguous),
         (deaf, Timeouts(write_s=0.05), BEYOND_BUFFERS, Retryable),
         (deaf, Timeouts(total_s=0.1), BEYOND_BUFFERS, Retryable),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ingest.wire.address import parse_base_url
 from ingest.wire.exchange import exchange, make_clients
 from ingest.wire.pools import CONNECTIONS, Clients
-from ingest.wire.timing import Timeouts
+from ingest.wire.timing import SystemClock, Timeouts
 
 
 class Made:
@@ -81,7 +81,7 @@ async def test_so_many_requests_are_open_at_once(at_once):
         tasks.start_soon(listener.serve, serve)
         port = listener.extra(anyio.abc.SocketAttribute.local_port)
         address = parse_base_url(f"http://127.0.0.1:{port}")
-        clients = make_clients(address, Timeouts(), at_once, None)
+        clients = make_clients(address, Timeouts(), at_once, None, SystemClock())
 
         async def ask() -> None:
             with clients.least_busy() as client:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +14,7 @@ import pytest
 from ingest.errors import TargetError
 from ingest.wire import PutEnd, PutRules, Secret, Senses, SignedUrl, Timeouts, put_file
 from ingest.wire.presigned import LEAST_LEFT_S
+from tests.certificates import own_certificate
 from tests.fake_server import FakeServer, Line, answer, replay, response
 from tests.wire.scripts import (
     BEYOND_BUFFERS,
@@ -418,19 +417,7 @@ async def test_this_machine_and_named_exceptions_are_reached_without_a_proxy(
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A key and a certificate of its own for store.example, in one file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl, which makes a certificate, is not installed")
-    base = tmp_path_factory.mktemp("tls")
-    key, cert = base / "key.pem", base / "cert.pem"
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=store.example",
-         "-addext", "subjectAltName=DNS:store.example"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    cert.write_bytes(key.read_bytes() + cert.read_bytes())
-    return cert
+    return own_certificate(tmp_path_factory.mktemp("tls"), "DNS:store.example")
 
 
 def over_tls(certificate: Path, names: list[str | None]):
