@@ -15,6 +15,7 @@ from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.csv_read import Parsed, of_lines, read_csv
 from ingest.shape.encode import Encoded, encode
 from ingest.shape.encode_apart import encode_apart
+from ingest.shape.encode_check import NOTHING_KNOWN
 from ingest.shape.plan import ShapePlan
 from ingest.shape.shaped import Rows, pseudo_columns, put_together
 from ingest.shape.spelled import read_spelled
@@ -37,7 +38,7 @@ class CsvShaper:
         frame, columns = self._with_columns(plan, block, parsed, rows)
 
         def encoding(rows: pl.DataFrame, is_known: bool) -> Encoded:
-            known = spelled.known if spelled and is_known else {}
+            known = spelled.known if spelled and is_known else NOTHING_KNOWN
             return encode(rows, plan, columns, self.largest_record, known=known)
 
         encoded = encode_apart(frame, spelled.odd, encoding) if spelled else encoding(frame, False)

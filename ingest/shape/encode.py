@@ -14,16 +14,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import polars as pl
 
 from ingest.model import Stage
-from ingest.shape.encode_check import Checked, check, is_null
+from ingest.shape.encode_check import NOTHING_KNOWN, Checked, Known, check, is_null
 from ingest.shape.encode_line import LINE, Member, Piece, Spelt, glued, line, unquoted
 from ingest.shape.encode_values import read_texts
 from ingest.shape.plan import FieldPlan, ShapePlan
-from ingest.shape.rules import Spelling
 from ingest.shape.sql import evaluate
 from ingest.shape.values import BadValue, quoted
 
@@ -73,13 +71,9 @@ def encode(
     columns: Mapping[int, str],
     largest_record: int,
     extras: Extras = Extras(),
-    known: Mapping[int, Spelling] = MappingProxyType({}),
+    known: Known = NOTHING_KNOWN,
 ) -> Encoded:
-    """Encode `frame`. `columns` gives the frame's column for each field (by index) that has one.
-
-    `known` holds spellings, by field, that are already known to hold for every value but the words
-    for null.
-    """
+    """Encode `frame`. `columns` gives the frame's column for each field (by index) that has one."""
     work = _Work(frame, plan, columns, extras, known)
     work.settle_columns()
     for index, field in enumerate(plan.fields):
@@ -97,7 +91,7 @@ class _Work:
         plan: ShapePlan,
         columns: Mapping[int, str],
         extras: Extras,
-        known: Mapping[int, Spelling],
+        known: Known,
     ) -> None:
         self.extras = extras
         self.known = known

@@ -1,12 +1,13 @@
 """One question to every column of a block at once: how is it spelt, and has it nulls?
 
 The first value of a column suggests a spelling (`rules`); one query asks of all columns whether
-every value is spelt so. What is known beforehand (`spelled`) is not asked again.
+every value is spelt so. What is `Known` beforehand is not asked again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,20 +28,36 @@ class Checked:
     has_nulls: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of fields' columns beforehand, by the fields' indexes.
+
+    `spellings` hold for every value but the words for null, and no such word is in the columns
+    `without_nulls`.
+    """
+
+    spellings: Mapping[int, Spelling] = dataclasses.field(default_factory=dict)
+    without_nulls: Collection[int] = ()
+
+
+NOTHING_KNOWN = Known()
+
+
 def check(
     frame: pl.DataFrame,
     fields: Mapping[int, FieldPlan],
     columns: Mapping[int, str],
-    known: Mapping[int, Spelling],
+    known: Known,
 ) -> dict[int, Checked]:
-    """The answer for each of the `columns` (by the field's index); `known` spellings hold."""
+    """The answer for each of the `columns` (by the field's index)."""
     asked: dict[int, Spelling | None] = {}
     questions: list[pl.Expr] = []
     for index, name in columns.items():
         field = fields[index]
-        questions += _null_questions(index, name, field.nulls)
-        if index in known:
-            asked[index] = known[index]
+        if index not in known.without_nulls:
+            questions += _null_questions(index, name, field.nulls)
+        if index in known.spellings:
+            asked[index] = known.spellings[index]
             continue
         spelling = _suggested(frame, name, field)
         asked[index] = spelling
@@ -54,7 +71,7 @@ def check(
     return {
         index: Checked(
             spelling,
-            index in known or bool(answers.get(f"clean{index}")),
+            index in known.spellings or bool(answers.get(f"clean{index}")),
             bool(answers.get(f"null{index}")) or frame.get_column(columns[index]).has_nulls(),
         )
         for index, spelling in asked.items()

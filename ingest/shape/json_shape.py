@@ -20,6 +20,7 @@ import polars as pl
 from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.encode import Encoded, Extras, encode
 from ingest.shape.encode_apart import in_order
+from ingest.shape.encode_check import Known
 from ingest.shape.json_alike import Alike, read_alike
 from ingest.shape.json_members import REST, columns_of, members_of
 from ingest.shape.json_parts import Part, part_of, read_parts
@@ -81,7 +82,7 @@ class JsonShaper:
         for members in alike.parts:
             columns = columns_of(members, plan, height, pseudo)
             frame, names, extras = columns.frame, columns.names, columns.extras
-            encoded = encode(frame, plan, names, self.largest_record, extras, columns.known)
+            encoded = encode(frame, plan, names, self.largest_record, extras, Known(columns.known))
             if members.rows is None:
                 return encoded
             parts.append((members.rows, encoded))

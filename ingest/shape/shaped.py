@@ -84,7 +84,8 @@ def _bad_by_segment(bad: Sequence[BadCell], borders: Sequence[int]) -> list[list
 
 def _ends(lines: pl.Series, end_bytes: int) -> pl.Series:
     """Where in the buffer each line ends, its end included."""
-    return (lines.str.len_bytes().cast(pl.Int64) + end_bytes).cum_sum()
+    sizes = pl.col(lines.name).str.len_bytes().cast(pl.Int64) + end_bytes
+    return lines.to_frame().select_seq(sizes.cum_sum()).to_series()
 
 
 def reject_of(file: FileInfo, cell: BadCell, place: Place) -> Reject:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.shape import rules
-from ingest.shape.encode_check import HEAD_ROWS, check, is_null
+from ingest.shape.encode_check import HEAD_ROWS, NOTHING_KNOWN, Known, check, is_null
 from ingest.shape.plan import FieldPlan
 from ingest.shape.rules import Rule
 from tests.shape.helpers import numbers_and_noise
@@ -38,7 +38,7 @@ def test_a_clean_column_is_spelt_in_one_way(
         {f"c{i}": pl.Series([r[i] for r in rows], dtype=pl.String) for i in (0, 1)}
     )
     fields = {i: FieldPlan(f"f{i}", rule=rule, nulls=nulls) for i, rule in enumerate(chosen)}
-    found = check(frame, fields, {0: "c0", 1: "c1"}, {})
+    found = check(frame, fields, {0: "c0", 1: "c1"}, NOTHING_KNOWN)
     for index, rule in enumerate(chosen):
         texts = [row[index] for row in rows]
         values = [text for text in texts if text is not None and text not in nulls]
@@ -60,8 +60,17 @@ def test_what_is_known_is_not_asked() -> None:
     fields = {0: FieldPlan("f", rule=rules.integer(), nulls=("NA",))}
     for texts, has_nulls in ((["x"], False), (["x", "NA"], True), ([], False)):
         frame = pl.DataFrame({"c": pl.Series(texts, dtype=pl.String)})
-        (found,) = check(frame, fields, {0: "c"}, {0: spelling}).values()
+        (found,) = check(frame, fields, {0: "c"}, Known({0: spelling})).values()
         assert (found.spelling, found.clean, found.has_nulls) == (spelling, True, has_nulls)
+
+
+def test_known_to_be_without_words_for_null() -> None:
+    """Then only nulls of the column's own count."""
+    fields = {0: FieldPlan("f", rule=rules.string(), nulls=("",))}
+    for texts, has_nulls in ((["", "x"], False), ([None, "x"], True)):
+        frame = pl.DataFrame({"c": pl.Series(texts, dtype=pl.String)})
+        (found,) = check(frame, fields, {0: "c"}, Known(without_nulls={0})).values()
+        assert found.has_nulls == has_nulls
 
 
 @pytest.mark.parametrize(("nulls", "kind"), [(HEAD_ROWS - 1, 1), (HEAD_ROWS, 0)])
@@ -69,7 +78,8 @@ def test_the_first_value_is_looked_for_at_the_head(nulls: int, kind: int) -> Non
     """Behind too many nulls it suggests nothing, and the usual spelling is asked for."""
     rule = rules.integer()
     frame = pl.DataFrame({"c": [""] * nulls + ["7.0"]})
-    (found,) = check(frame, {0: FieldPlan("f", rule=rule, nulls=("",))}, {0: "c"}, {}).values()
+    fields = {0: FieldPlan("f", rule=rule, nulls=("",))}
+    (found,) = check(frame, fields, {0: "c"}, NOTHING_KNOWN).values()
     assert found.spelling == rule.spellings[kind]
     assert found.clean == (kind == 1)
 

@@ -52,9 +52,14 @@ def blocks_of(text: str, dialect: Dialect) -> list[Block]:
     ]
 
 
-def shaped(block: Block, types: ServiceTypes = LENIENT, nulls: str = "send") -> Shaped:
+ALIKE = {name: {"type": of["type"]} for name, of in FIELDS.items()}  # one word for null: ""
+
+
+def shaped(
+    block: Block, types: ServiceTypes = LENIENT, nulls: str = "send", fields: Any = FIELDS
+) -> Shaped:
     """The block shaped by the plan of the four fields."""
-    job = job_of(fields=FIELDS, target={"nulls": nulls})
+    job = job_of(fields=fields, target={"nulls": nulls})
     plan = plan_of(block.layout, job, types=types)
     return CsvShaper({block.layout: plan}, b"\n", 10_000)(block)
 
@@ -83,10 +88,14 @@ NOISE = st.tuples(*[numbers_and_noise()] * 4)
     st.lists(st.one_of(CLEAN, MIXED, NOISE), min_size=1, max_size=8),
     st.sampled_from(",;\t|-"),
     st.sampled_from(["\n", "\r\n"]),
-    st.sampled_from([(LENIENT, "send"), (LENIENT, "omit"), (STRICT, "send"), (STRICT, "omit")]),
+    st.tuples(
+        st.sampled_from([LENIENT, STRICT]),
+        st.sampled_from(["send", "omit"]),
+        st.sampled_from([FIELDS, ALIKE]),
+    ),
 )
 def test_what_is_read_at_once_is_what_is_read_with_care(
-    rows: list[tuple[str, ...]], delimiter: str, end: str, service: tuple[ServiceTypes, str]
+    rows: list[tuple[str, ...]], delimiter: str, end: str, service: tuple[ServiceTypes, str, Any]
 ):
     """Shaping with the block's pattern and without it give the same records and rejects."""
     text = "".join(delimiter.join(row) + end for row in rows)
@@ -110,7 +119,7 @@ def test_what_is_known_of_a_block(text: str, fields: set[int]):
     (block,) = blocks_of(text, Dialect())
     spelled = read_spelled(block, plan_of(block.layout, job_of(fields=FIELDS)))
     assert spelled is not None
-    assert set(spelled.known) == fields
+    assert set(spelled.known.spellings) == fields
     assert spelled.frame.equals(read_csv(replace(block, form=Form.ODD)).frame)
 
 
@@ -153,4 +162,35 @@ def test_two_fields_of_one_column_are_not_known():
     (block,) = blocks_of("2024-01-31,1,1.5,a\n", Dialect())
     spelled = read_spelled(block, plan_of(block.layout, job))
     assert spelled is not None
-    assert set(spelled.known) == {0, 2, 3}
+    assert set(spelled.known.spellings) == {0, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "without"),
+    [
+        (3, "1,2,3\n", set()),
+        (4, "1,2,3,4\n5,6,7,8\n", {0, 1, 2, 3}),
+        (4, "1,2,3,4\n5,6,7,\n", set()),
+        (4, "1,2,3,4\n,6,7,8\n", set()),
+        (4, "1,2,3,NA\n5,6,7,8\n", {0, 1, 2, 3}),
+        (5, "1,2,3,4,5\n", {0, 1, 2, 3, 4}),
+    ],
+)
+def test_columns_without_a_word_for_null(columns: int, text: str, without: set[int]):
+    """One question to all values, where there are enough columns to make it worth while."""
+    fields = {f"f{i}": {"type": "string"} for i in range(columns)}
+    layout = Layout("csv", tuple(fields), Dialect())
+    block = replace(blocks_of(text, Dialect())[0], layout=layout)
+    spelled = read_spelled(block, plan_of(layout, job_of(fields=fields)))
+    assert spelled is not None
+    assert spelled.known.without_nulls == without
+
+
+def test_each_column_has_its_own_words_for_null():
+    """A word that stands somewhere is asked for in the columns that have it, and in no other."""
+    fields = {f"f{i}": {"type": "string", "nulls": ["", "-"] if i < 4 else [""]} for i in range(8)}
+    layout = Layout("csv", tuple(fields), Dialect())
+    block = replace(blocks_of("1,2,3,4,5,6,7,-\n", Dialect())[0], layout=layout)
+    spelled = read_spelled(block, plan_of(layout, job_of(fields=fields)))
+    assert spelled is not None
+    assert spelled.known.without_nulls == {4, 5, 6, 7}
