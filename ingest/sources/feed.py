@@ -68,7 +68,7 @@ class Feed:
         while self._ready:
             text = self._ready.popleft()
             if text:
-                return await self._hop(partial(work, text))
+                return await _hop(partial(work, text), inline=len(text) <= INLINE_BYTES)
         return await self._next(work)
 
     async def _next(self, work: Callable[[bytes], T]) -> T | None:
@@ -78,11 +78,12 @@ class Feed:
                     return None
                 await self._take()
             try:
-                done, result = await self._hop(partial(self._advance, work))
+                done, result = await _hop(partial(self._advance, work), inline=self._little)
             except SourceError as exc:
                 self.trouble = exc
                 break
             if done:
+                self._little |= not self._intake.packed  # what came in is as good as used up
                 return result
         raise self.trouble
 
@@ -155,8 +156,9 @@ class Feed:
             return False, None
         return True, work(text)
 
-    async def _hop(self, call: Callable[[], T]) -> T:
-        return call() if self._little else await to_thread.run_sync(call)
+
+async def _hop(call: Callable[[], T], *, inline: bool) -> T:
+    return call() if inline else await to_thread.run_sync(call)
 
 
 def _same(text: bytes) -> bytes:
