@@ -20,9 +20,12 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
-def count_lines(data: bytes, start: int = 0, end: int | None = None) -> int:
-    """Physical line ends in `data[start:end]`: LF, CRLF and CR are one each."""
-    count = data.count(b"\n", start, end)
+def count_lines(
+    data: bytes, start: int = 0, end: int | None = None, feeds: int | None = None
+) -> int:
+    """Physical line ends in `data[start:end]`: LF, CRLF and CR are one each. `feeds` are the LFs
+    among them, where somebody has counted them."""
+    count = data.count(b"\n", start, end) if feeds is None else feeds
     if data.find(b"\r", start, end) >= 0:
         count += data.count(b"\r", start, end) - data.count(b"\r\n", start, end)
     return count

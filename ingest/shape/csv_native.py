@@ -22,10 +22,12 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Native(NamedTuple):
-    """A frame of strings c0, c1, ... and how many of its rows each part of the text gave."""
+    """A frame of strings c0, c1, ..., how many of its rows each part of the text gave, and how many
+    LFs are in each part."""
 
     frame: pl.DataFrame
     rows: list[int]
+    feeds: list[int]
 
 
 @lru_cache(maxsize=64)
@@ -41,7 +43,7 @@ def read_native(
     dialect, columns = layout.dialect, len(layout.columns)
     if not data or not _suits(data, layout):
         return None
-    counts = [data.count(b"\n", start, end) for start, end in parts]
+    counts = feeds = [data.count(b"\n", start, end) for start, end in parts]
     if form is Form.PLAIN and grammar.plain_records(data, dialect, columns) is None:
         return None
     try:
@@ -64,7 +66,7 @@ def read_native(
             return None
         texts = pl.Series([data[start:end].decode() for start, end in parts], dtype=pl.String)
         counts = texts.str.count_matches(grammar.record_pattern(dialect, columns)).to_list()
-    return Native(frame, counts) if sum(counts) == frame.height else None
+    return Native(frame, counts, feeds) if sum(counts) == frame.height else None
 
 
 def _line_ends_within(frame: pl.DataFrame) -> int:

@@ -77,8 +77,10 @@ def _quick(block: Block, max_record_bytes: int) -> Parsed | None:
         return None
     one_each = block.form is Form.PLAIN  # a record a line, or the count would have been off
     parsed = [
-        ParsedSegment(rows, rows, rows if one_each else grammar.count_lines(data, start, end))
-        for rows, (start, end) in zip(native.rows, parts, strict=True)
+        ParsedSegment(
+            rows, rows, rows if one_each else grammar.count_lines(data, start, end, feeds)
+        )
+        for rows, feeds, (start, end) in zip(native.rows, native.feeds, parts, strict=True)
     ]
     places = Places(block, [Found(rows) for rows in native.rows], max_record_bytes)
     return Parsed(native.frame, tuple(parsed), places)

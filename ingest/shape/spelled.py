@@ -33,6 +33,7 @@ DELIMITERS = frozenset(",;\t|")
 MOST_COLUMNS = 200  # beyond, the pattern's automaton costs more than it saves
 COLUMNS_A_WORD = 4  # as many columns take as long to be asked for a word as all values in one row
 _VALUES = "v"
+_EACH = pl.col(_VALUES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,14 @@ def read_spelled(block: Block, plan: ShapePlan) -> Spelled | None:
     if len(first) != columns:
         return None
     pattern, spellings = _line_pattern(plan, first, delimiter)
-    lines = pl.Series([text]).str.split("\n").explode()
-    odd = (~lines.str.contains(pattern)).arg_true()
+    lines = _split(pl.Series(_VALUES, [text]), "\n")
+    odd = lines.to_frame().select_seq((~_EACH.str.contains(pattern)).arg_true()).to_series()
     if (
         len(odd)
         and (lines.gather(odd).str.count_matches(delimiter, literal=True) + 1 != columns).any()
     ):
         return None
-    values = lines.str.split(delimiter).explode().alias(_VALUES)
+    values = _split(lines, delimiter)
     known = Known(spellings, _without_nulls(plan, values))
     return Spelled(values.to_frame().select_seq(_columns(columns)), known, odd)
 
@@ -83,8 +84,12 @@ def _text(data: bytes) -> str:
 @lru_cache(maxsize=16)
 def _columns(columns: int) -> tuple[pl.Expr, ...]:
     """Every n-th value, from the first, the second, ... on."""
-    values = pl.col(_VALUES)
-    return tuple(values.gather_every(columns, start).alias(f"c{start}") for start in range(columns))
+    return tuple(_EACH.gather_every(columns, start).alias(f"c{start}") for start in range(columns))
+
+
+def _split(texts: pl.Series, by: str) -> pl.Series:
+    """All parts of all texts, in one row."""
+    return texts.to_frame().select_seq(_EACH.str.split(by).explode()).to_series()
 
 
 def _without_nulls(plan: ShapePlan, values: pl.Series) -> set[int]:

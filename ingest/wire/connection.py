@@ -10,6 +10,7 @@ h11 never sees a body's bytes, only how many they are, so a piece goes to the so
 
 from __future__ import annotations
 
+import math
 import select
 import ssl
 from collections.abc import AsyncGenerator
@@ -64,10 +65,13 @@ class Connection:
         self, request: httpx.Request, write_s: float | None, read_s: float | None
     ) -> h11.Response:
         """Send the request and read the head of its answer."""
-        try:
-            await self._send(request, write_s)
-        except h11.LocalProtocolError as exc:
-            raise httpx.LocalProtocolError(str(exc)) from exc
+        with anyio.CancelScope() as scope:
+            try:
+                await self._send(request, write_s, scope)
+            except h11.LocalProtocolError as exc:
+                raise httpx.LocalProtocolError(str(exc)) from exc
+        if scope.cancelled_caught:
+            raise httpx.WriteTimeout(f"nothing was taken for {write_s:g} s")
         while True:
             event = await self._next_event(read_s)
             if isinstance(event, h11.Response):
@@ -82,31 +86,34 @@ class Connection:
         """Close at once, whatever is cancelled meanwhile."""
         await anyio.aclose_forcefully(self._stream)
 
-    async def _send(self, request: httpx.Request, write_s: float | None) -> None:
+    async def _send(
+        self, request: httpx.Request, write_s: float | None, scope: anyio.CancelScope
+    ) -> None:
+        """One scope, whose deadline moves with each piece: a scope for each would cost more than
+        the rest of what is done for it."""
         url = request.url
         head = h11.Request(method=request.method, target=url.raw_path, headers=request.headers.raw)
-        taken = await self._write(self._http.send(head) or b"", write_s)
+        scope.deadline = _in(write_s)
+        taken = await self._write(self._http.send(head) or b"")
         assert isinstance(request.stream, httpx.AsyncByteStream)
         pieces = aiter(request.stream)
         try:
             while taken and (piece := await anext(pieces, None)) is not None:
                 self._http.send_with_data_passthrough(h11.Data(data=piece))
-                taken = await self._write(piece, write_s)
+                scope.deadline = _in(write_s)
+                taken = await self._write(piece)
         finally:
             if isinstance(pieces, AsyncGenerator):
                 await pieces.aclose()  # one that is not exhausted warns on trio
         if taken:
             self._http.send(h11.EndOfMessage())
 
-    async def _write(self, data: bytes, write_s: float | None) -> bool:
+    async def _write(self, data: bytes) -> bool:
         """Whether the system took it; if not, nothing more can be sent."""
-        with anyio.move_on_after(write_s) as scope:
-            try:
-                await self._stream.send(data)
-            except _BROKEN:
-                return False
-        if scope.cancelled_caught:
-            raise httpx.WriteTimeout(f"nothing was taken for {write_s:g} s")
+        try:
+            await self._stream.send(data)
+        except _BROKEN:
+            return False
         return True
 
     async def _next_event(self, read_s: float | None) -> h11.Event:
@@ -129,6 +136,10 @@ class Connection:
                 raise httpx.RemoteProtocolError("the connection was closed without an answer")
             return data
         raise httpx.ReadTimeout(f"nothing came for {read_s:g} s")
+
+
+def _in(seconds: float | None) -> float:
+    return math.inf if seconds is None else anyio.current_time() + seconds
 
 
 async def connect(

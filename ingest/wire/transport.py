@@ -30,7 +30,7 @@ class ServiceTransport(httpx.AsyncBaseTransport):
     ) -> None:
         """`clock` tells how long a connection has been idle."""
         self._origin = _origin(httpx.URL(address.url))
-        self._free = anyio.Semaphore(connections, max_value=connections)
+        self._free = anyio.Semaphore(connections, max_value=connections, fast_acquire=True)
         self._idle: list[Connection] = []
         self._tls = tls if address.scheme == "https" else None
         self._clock = clock
