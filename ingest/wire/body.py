@@ -19,7 +19,7 @@ import httpx
 
 from ingest.model import Batch
 
-PIECE_BYTES = 256 * 1024
+PIECE_BYTES = 512 * 1024
 
 
 class BatchBody(httpx.AsyncByteStream):

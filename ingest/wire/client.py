@@ -82,6 +82,7 @@ class Wire:
         self._ca_file = ca_file
         self._senses = senses or Senses()
         self._clients: Clients | None = None
+        self._urls: dict[str, httpx.URL] = {}  # of batches: few, and each is slow to read
         self._has_sent = False
         self._login = (
             headers if isinstance(headers, Login) else Login(headers or {}, senses=self._senses)
@@ -118,7 +119,7 @@ class Wire:
             "Content-Type": content_type,
             "Content-Length": str(batch.size_bytes),
         }
-        request = self._opened.build_request("POST", self.address.url + path, headers=headers)
+        request = self._opened.build_request("POST", self._url(path), headers=headers)
         request.stream = body
         started = self._senses.clock.monotonic()
         end = await self._exchanged(request, body)
@@ -190,6 +191,12 @@ class Wire:
         if self._clients is None:
             raise RuntimeError("the wire is not open: use it within `async with`")
         return self._clients
+
+    def _url(self, path: str) -> httpx.URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = httpx.URL(self.address.url + path)
+        return url
 
     async def _exchanged(
         self, request: httpx.Request, body: BatchBody | None = None

@@ -17,7 +17,6 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterator
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.request import getproxies
 
 import anyio
@@ -77,13 +76,12 @@ def make_client(
     tls = tls or _tls(address, None)
     proxied = not address.is_loopback and _names_a_proxy(address.scheme)
     own = ServiceTransport(address, connections, tls, clock or SystemClock())
-    return httpx.AsyncClient(
+    return _Client(
         headers=DEFAULT_HEADERS,
         transport=None if proxied else own,
         verify=tls,
         follow_redirects=False,
         trust_env=proxied,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         timeout=httpx.Timeout(
             connect=timeouts.connect_s,
             read=timeouts.read_s,
@@ -96,6 +94,19 @@ def make_client(
             keepalive_expiry=IDLE_S,
         ),
     )
+
+
+class _NoCookies(httpx.Cookies):
+    """Takes none out of an answer, and does not look for them, which costs more than a header."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Leave them."""
+
+
+class _Client(httpx.AsyncClient):
+    """A client that keeps no cookies."""
+
+    cookies = property(lambda _: _NoCookies())
 
 
 async def exchange(

@@ -27,7 +27,7 @@ class Clients:
         self._clients = [make(-(-connections // count)) for _ in range(count)]
         self._under_way = [0] * count
 
-    def build_request(self, method: str, url: str, **parts: object) -> httpx.Request:
+    def build_request(self, method: str, url: httpx.URL | str, **parts: object) -> httpx.Request:
         """A request that any of them may send."""
         return self._clients[0].build_request(method, url, **parts)  # type: ignore[arg-type] # theirs
 

@@ -13,6 +13,7 @@ import pytest
 
 from ingest.errors import TargetError
 from ingest.wire import PutEnd, PutRules, Secret, Senses, SignedUrl, Timeouts, put_file
+from ingest.wire.body import PIECE_BYTES
 from ingest.wire.presigned import LEAST_LEFT_S
 from tests.certificates import own_certificate
 from tests.fake_server import FakeServer, Line, answer, replay, response
@@ -79,10 +80,10 @@ async def test_the_very_bytes_arrive_with_what_http_needs_and_no_more(spool):
         "content-length": str(size(spool)),
     }
     assert bytes(request.body) == spool.read_bytes()
-    assert told == [256 * 1024, 512 * 1024, 768 * 1024, size(spool)]
+    assert told == [PIECE_BYTES, size(spool)]
 
 
-@pytest.mark.parametrize("size_bytes", [0, 1, 2, 256 * 1024, 256 * 1024 + 1])
+@pytest.mark.parametrize("size_bytes", [0, 1, 2, PIECE_BYTES, PIECE_BYTES + 1])
 async def test_a_file_of_any_size(tmp_path, size_bytes):
     """An empty one has a length, too."""
     path = tmp_path / "x"
