@@ -34,7 +34,7 @@ from benchmarks.table import MEGA, Row, spread
 from benchmarks.tables import STOCK, WIDE, Table
 
 PROMISE_MB = 300
-BLOCK_BYTES = 2 * 1024 * 1024
+BLOCK_BYTES = 3 * 512 * 1024
 WIDE_BLOCK_BYTES = 512 * 1024
 LONG_WAIT = "read_timeout_s = 600.0\nwrite_timeout_s = 600.0\n"
 HEADER = (

@@ -1,19 +1,20 @@
 """Work done side by side in threads, results in the order of the work. Bounded.
 
 `width` pieces are under way at once; the one that the consumer waits for is always among them, so a
-slow piece holds back what comes out but not what goes on. Nothing is read ahead of that: while the
-consumer does not take a result, no more than `width` pieces and one more are held.
+slow piece holds back what comes out but not what goes on. Nothing is read ahead of that: from the
+one that the consumer has not done with, no more than `width` pieces are held.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.to_thread
 from anyio.abc import ObjectSendStream, TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -27,6 +28,12 @@ class Slot(Generic[B]):
     result: list[B] = field(default_factory=list)
 
 
+def slots(width: int) -> tuple[MemoryObjectSendStream[Any], MemoryObjectReceiveStream[Any]]:
+    """A stream for the slots of `width` pieces: the consumer waits for one of them, one is being
+    handed over, and the others stand in between."""
+    return anyio.create_memory_object_stream[Any](max(0, width - 2))
+
+
 async def map_in_threads(
     work: AsyncIterable[A],
     function: Callable[[A], B],
@@ -36,8 +43,9 @@ async def map_in_threads(
 ) -> None:
     """Send a slot into `out` for each piece of `work`, in order, and close it at the end.
 
-    Ends early, with no error, once nobody receives any more. `out` must be unbuffered: handing over
-    a slot then means that the consumer is ready for it.
+    Ends early, with no error, once nobody receives any more. `out` is made by `slots`: the next
+    piece begins as one is handed over, so a larger buffer would let more than `width` be held, and
+    with a smaller one fewer are under way.
     """
     free = anyio.Semaphore(width)
     limiter = anyio.CapacityLimiter(width)

@@ -16,6 +16,7 @@ from ingest.shape.csv_read import Parsed, of_lines, read_csv
 from ingest.shape.encode import Encoded, encode
 from ingest.shape.encode_apart import encode_apart
 from ingest.shape.encode_check import NOTHING_KNOWN
+from ingest.shape.places import Places
 from ingest.shape.plan import ShapePlan
 from ingest.shape.shaped import Rows, pseudo_columns, put_together
 from ingest.shape.spelled import read_spelled
@@ -31,6 +32,11 @@ class CsvShaper:
 
     def __call__(self, block: Block) -> Shaped:
         """Shape one block; what a record holds never raises."""
+        rows, encoded, places = self._encoded(block)
+        return put_together(block, rows, encoded, places.__getitem__, self.record_end)
+
+    def _encoded(self, block: Block) -> tuple[list[Rows], Encoded, Places]:
+        """The lines; by now nobody holds the columns, which take more room than they."""
         plan = self.plans[block.layout]
         spelled = read_spelled(block, plan)
         parsed = of_lines(block, spelled.frame) if spelled else read_csv(block)
@@ -42,7 +48,7 @@ class CsvShaper:
             return encode(rows, plan, columns, self.largest_record, known=known)
 
         encoded = encode_apart(frame, spelled.odd, encoding) if spelled else encoding(frame, False)
-        return put_together(block, rows, encoded, parsed.place, self.record_end)
+        return rows, encoded, parsed.places
 
     def locate(self, block: Block, segment: int, records: Sequence[int]) -> Sequence[Place]:
         """Where these records of a segment stand; the block is parsed once more to know."""

@@ -56,13 +56,11 @@ def read_spelled(block: Block, plan: ShapePlan) -> Spelled | None:
     delimiter = block.layout.dialect.delimiter
     if delimiter not in DELIMITERS:
         return None
-    text = _text(block.data)
-    end = text.find("\n")  # not `partition`, which copies the rest
-    first = text[: end if end >= 0 else None].split(delimiter)
+    first = _first_line(block.data).split(delimiter)
     if len(first) != columns:
         return None
     pattern, spellings = _line_pattern(plan, first, delimiter)
-    lines = _split(pl.Series(_VALUES, [text]), "\n")
+    lines = _split(pl.Series(_VALUES, [_text(block.data)]), "\n")
     odd = lines.to_frame().select_seq((~_EACH.str.contains(pattern)).arg_true()).to_series()
     if (
         len(odd)
@@ -72,6 +70,11 @@ def read_spelled(block: Block, plan: ShapePlan) -> Spelled | None:
     values = _split(lines, delimiter)
     known = Known(spellings, _without_nulls(plan, values))
     return Spelled(values.to_frame().select_seq(_columns(columns)), known, odd)
+
+
+def _first_line(data: bytes) -> str:
+    end = data.find(b"\n")
+    return data[: end if end >= 0 else None].decode().removesuffix("\r")
 
 
 def _text(data: bytes) -> str:

@@ -17,7 +17,7 @@ from anyio.abc import ObjectReceiveStream, ObjectSendStream
 
 from ingest.errors import IngestError, SourceError
 from ingest.model import Batch, Block, Reject, Shaped, Slice
-from ingest.ordered import Slot, map_in_threads
+from ingest.ordered import Slot, map_in_threads, slots
 from ingest.pack import Numbered, Numbering
 from ingest.protocols import Packing
 from ingest.stages.ends import Ends
@@ -55,7 +55,7 @@ class Supply:
         """Give closed bodies to the writers."""
         async with bodies:
             with self.reading:
-                slots_in, slots_out = anyio.create_memory_object_stream[Slot[Shaped]](0)
+                slots_in, slots_out = slots(self._pace.shapers)
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._read, slots_in, tasks)
                     await self._pack(slots_out, bodies)
@@ -67,12 +67,12 @@ class Supply:
         return self.reading.cancel_called
 
     async def _read(
-        self, slots: ObjectSendStream[Slot[Shaped]], tasks: anyio.abc.TaskGroup
+        self, shaped: ObjectSendStream[Slot[Shaped]], tasks: anyio.abc.TaskGroup
     ) -> None:
         source = self._parts.source
         async with source.opened(), aclosing(source.blocks()) as blocks:
             try:
-                await map_in_threads(blocks, self._shape, slots, tasks, self._pace.shapers)
+                await map_in_threads(blocks, self._shape, shaped, tasks, self._pace.shapers)
             except SourceError as error:  # told after every readable record: those are still sent
                 self._result.error = self._result.error or error
 
@@ -84,10 +84,10 @@ class Supply:
         return shaped
 
     async def _pack(
-        self, slots: ObjectReceiveStream[Slot[Shaped]], bodies: ObjectSendStream[Batch]
+        self, shaped: ObjectReceiveStream[Slot[Shaped]], bodies: ObjectSendStream[Batch]
     ) -> None:
-        async with slots:
-            async for slot in slots:
+        async with shaped:
+            async for slot in shaped:
                 await slot.ready.wait()
                 if not slot.result:  # shaping was cancelled, and so are we at the next step
                     continue
