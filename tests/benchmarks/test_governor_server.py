@@ -44,9 +44,9 @@ def test_shares_are_of_what_was_answered_then(
 
 
 def test_a_limit_is_set_while_it_runs() -> None:
-    """One token in a hundred seconds, then a thousand a second; a request to a table is counted."""
+    """One token in a hundred seconds, then one a microsecond; a request to a table is counted."""
     with own_service("bucket", "--per-s", "0.01") as service:
-        for limit in (None, None, 1000):
+        for limit in (None, None, 10**6):
             if limit is not None:
                 service.set_limit(limit)
             ask(service.url, "POST", TABLE)
