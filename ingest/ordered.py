@@ -2,7 +2,7 @@
 
 `width` pieces are under way at once; the one that the consumer waits for is always among them, so a
 slow piece holds back what comes out but not what goes on. Nothing is read ahead of that: from the
-one that the consumer has not done with, no more than `width` pieces are held.
+one that the consumer has not done with, no more than `width` pieces (two, if it is 1) are held.
 """
 
 from __future__ import annotations

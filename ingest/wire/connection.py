@@ -20,7 +20,7 @@ import anyio
 import h11
 import httpx
 from anyio.abc import ByteStream, SocketAttribute
-from anyio.streams.tls import TLSStream
+from anyio.streams.tls import TLSAttribute, TLSStream
 
 from ingest.protocols import Clock
 
@@ -41,6 +41,7 @@ class Connection:
         self._poll = select.poll()
         socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - of anyio, not of Django
         self._poll.register(socket, select.POLLIN)
+        self._tls = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610 - as above
 
     @property
     def is_old(self) -> bool:
@@ -50,7 +51,7 @@ class Connection:
     @property
     def is_usable(self) -> bool:
         """Young, and silent: what comes unasked, bytes or an end, is no answer to a request."""
-        return not self.is_old and not self._poll.poll(0)
+        return not self.is_old and not self._poll.poll(0) and self._has_no_record_left()
 
     def made_ready(self) -> bool:
         """Whether another request may follow: both sides are done, and no byte is left over."""
@@ -86,6 +87,19 @@ class Connection:
         """Close at once, whatever is cancelled meanwhile."""
         await anyio.aclose_forcefully(self._stream)
 
+    def _has_no_record_left(self) -> bool:
+        """Over TLS, whether nothing of what was read from the socket is still to be opened: an end,
+        or another record, may have come in the segment of the answer's last one."""
+        if self._tls is None:
+            return True
+        try:
+            self._tls.read(1)
+        except ssl.SSLWantReadError:
+            return True
+        except ssl.SSLError:
+            return False
+        return False
+
     async def _send(
         self, request: httpx.Request, write_s: float | None, scope: anyio.CancelScope
     ) -> None:
@@ -112,7 +126,7 @@ class Connection:
         """Whether the system took it; if not, nothing more can be sent."""
         try:
             await self._stream.send(data)
-        except _BROKEN:
+        except (*_BROKEN, anyio.EndOfStream):  # TLS may have to read before it writes
             return False
         return True
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from ingest.wire.exchange import make_client
 from ingest.wire.transport import ServiceTransport
 from tests.batches import sized_batch
 from tests.certificates import own_certificate
-from tests.fake_server import FakeServer, Line, replay, response
+from tests.fake_server import FakeServer, Line, Request, replay, response
 from tests.wire.scripts import (
     BEYOND_BUFFERS,
     OK,
@@ -419,3 +419,49 @@ async def test_a_name_that_the_certificate_does_not_have(certificate):
             with pytest.raises(Retryable, match="certificate"):
                 await wire.post_batch("/", sized_batch(1_000))
     assert server.requests == []
+
+
+def in_one_segment(cert: Path, second: bytes) -> Callable[[Line], None]:
+    """Answer over TLS, and in the same segment send another record, or with b"" TLS's own end."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert)
+
+    def script(line: Line) -> None:
+        came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(came, goes, server_side=True)
+
+        def until_done(step: Callable[[], object]) -> None:
+            while True:
+                try:
+                    step()
+                except ssl.SSLWantReadError:
+                    line.sock.sendall(goes.read())
+                    came.write(line.sock.recv(65536))
+                else:
+                    return
+
+        until_done(tls.do_handshake)
+        line.sock.sendall(goes.read())
+        until_done(lambda: tls.read(65536))
+        line.server.requests.append(Request("first", {}))
+        tls.write(OK)
+        if second:
+            tls.write(second)
+        else:
+            with suppress(ssl.SSLError):
+                tls.unwrap()
+        line.sock.sendall(goes.read())
+        line.wait()
+
+    return script
+
+
+@pytest.mark.parametrize("second", [b"", response(200, b'{"count":999}')], ids=["end", "answer"])
+async def test_what_came_beside_the_answer_over_tls(certificate, second):
+    """It is not in the socket any more, and not yet in the answer: the connection is not used."""
+    scripts = in_one_segment(certificate, second), secured(certificate, replay(OK))
+    with FakeServer(*scripts) as server:
+        async with over_tls(server, certificate) as wire:
+            for _ in range(2):
+                assert await wire.call("GET", "/") == {"count": 1}
+    assert server.connections == 2
