@@ -462,6 +462,6 @@ async def test_what_came_beside_the_answer_over_tls(certificate, second):
     scripts = in_one_segment(certificate, second), secured(certificate, replay(OK))
     with FakeServer(*scripts) as server:
         async with over_tls(server, certificate) as wire:
-            for _ in range(2):
-                assert await wire.call("GET", "/") == {"count": 1}
+            assert await wire.call("GET", "/") == {"count": 1}
+            assert (await wire.post_batch("/", sized_batch(100))).value == {"count": 1}
     assert server.connections == 2
