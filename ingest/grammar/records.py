@@ -114,7 +114,11 @@ def _trouble_at(grammar: Grammar, view: _View, position: int, stuck: int) -> Str
         return "unterminated_quote"
     if mark == grammar.escape:
         closed = grammar.closed.match(view.data, position, bound)
-        return "text_after_quote" if closed and closed.end() == stuck else "unfinished_escape"
+        if closed and closed.end() == stuck:
+            return "text_after_quote"
+        # What it escapes is there, and more data will come: only the record's end is not known yet.
+        is_open = not view.final and stuck + 1 < bound
+        return None if is_open else "unfinished_escape"
     return "text_after_quote"
 
 

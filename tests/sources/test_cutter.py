@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest import grammar
@@ -64,6 +64,12 @@ def test_cuts_depend_on_the_content_only(data, layout, block_bytes, limit, more)
     assert csv_cuts(data, block_bytes, limit, layout, more.draw(borders_in(data))) == whole
 
 
+@example(
+    data=b"a\\\n\r\n",  # longer than two by an escaped newline; the window ends with half a CRLF
+    layout=Layout("csv", ("a",), Dialect(",", quote=None, escape="\\")),
+    block_bytes=1,
+    limit=2,
+)
 @given(oracle.texts(60), LAYOUTS, SIZES, SIZES)
 @settings(max_examples=1500, deadline=None)
 def test_no_byte_and_no_record_is_lost_or_parted(data, layout, block_bytes, limit):
