@@ -32,10 +32,10 @@ from benchmarks.measure import run_measured
 from benchmarks.plot import Bar, Chart
 from benchmarks.table import MEGA, Row, spread
 from benchmarks.tables import STOCK, WIDE, Table
+from ingest.job import SourceSettings
+from ingest.sources.files import LARGE_BLOCK_BYTES
 
 PROMISE_MB = 300
-BLOCK_BYTES = 3 * 512 * 1024
-WIDE_BLOCK_BYTES = 384 * 1024
 LONG_WAIT = "read_timeout_s = 600.0\nwrite_timeout_s = 600.0\n"
 HEADER = (
     "",
@@ -82,7 +82,8 @@ class Case:
 
     def formula_bytes(self, mean_body_bytes: int) -> float:
         """What the settings' docstring says that the peak is about."""
-        usual = WIDE_BLOCK_BYTES if self.table is WIDE else BLOCK_BYTES
+        default = SourceSettings.model_fields["block_bytes"].default
+        usual = LARGE_BLOCK_BYTES if self.table is WIDE else default
         bodies = (self.in_flight + 2) * mean_body_bytes
         return 175e6 + 36 * (self.block_bytes or usual) + bodies
 

@@ -23,7 +23,7 @@ from ingest.build.checking import CheckOptions, check
 from ingest.job import Job
 from ingest.operations.check_finding import Finding, exit_code
 from ingest.state import StateDir
-from tests.certificates import own_certificate
+from tests.certificates import own_certificate, server_tls
 from tests.end_to_end import done, job_of
 from tests.jwt import jwt
 from tests.sandbox.conftest import Running, running
@@ -239,10 +239,7 @@ def test_clock(tmp_path: Path, behind_s: int | None, state: str) -> None:
 
 def certificate(folder: Path, days: int) -> ssl.SSLContext:
     """A server's own certificate for loopback, in `folder`/cert.pem."""
-    cert = own_certificate(folder, "IP:127.0.0.1", days)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert)
-    return context
+    return server_tls(own_certificate(folder, "IP:127.0.0.1", days))
 
 
 def test_unknown_authority(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ingest.errors import SettingsError
 from ingest.wire.redact import without_query
 
 _DISPUTED = re.compile(r"[\s\x00-\x20\x7f\\]")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Address:
     def shown(self) -> str:
         """Host, and the port where it isn't the scheme's own."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:
@@ -62,13 +62,13 @@ def parse_base_url(text: str, where: str = "base_url") -> Address:
     except httpx.InvalidURL:
         raise SettingsError(f"{where}: can't be read as a URL", _LOOKS_LIKE) from None
     host = url.raw_host.decode("ascii").lower().strip("[]").rstrip(".")
-    if url.scheme not in _DEFAULT_PORTS or not host:
+    if url.scheme not in DEFAULT_PORTS or not host:
         raise SettingsError(f"{where}: {without_query(text)} is no http(s) URL", _LOOKS_LIKE)
     if url.userinfo:
         raise SettingsError(f"{where}: a user or password in the URL is refused", _LOOKS_LIKE)
     if url.query or url.fragment:
         raise SettingsError(f"{where}: a query or fragment in a base URL is refused", _LOOKS_LIKE)
-    port = _DEFAULT_PORTS[url.scheme] if url.port is None else url.port
+    port = DEFAULT_PORTS[url.scheme] if url.port is None else url.port
     if not 0 < port < 65_536:
         raise SettingsError(f"{where}: there is no port {port}", _LOOKS_LIKE)
     address = Address("", url.scheme, host, port)

@@ -74,11 +74,11 @@ def make_client(
 ) -> httpx.AsyncClient:
     """A client for one service, which knows no token: that goes with each request."""
     tls = tls or _tls(address, None)
-    proxied = not address.is_loopback and _names_a_proxy(address.scheme)
-    own = ServiceTransport(address, connections, tls, clock or SystemClock())
+    proxied = not address.is_loopback and named_proxy(address.scheme) is not None
+    own = None if proxied else ServiceTransport(address, connections, tls, clock or SystemClock())
     return _Client(
         headers=DEFAULT_HEADERS,
-        transport=None if proxied else own,
+        transport=own,
         verify=tls,
         follow_redirects=False,
         trust_env=proxied,
@@ -104,9 +104,16 @@ class _NoCookies(httpx.Cookies):
 
 
 class _Client(httpx.AsyncClient):
-    """A client that keeps no cookies."""
+    """A client that keeps no cookies; httpx asks for them several times a request."""
 
-    cookies = property(lambda _: _NoCookies())
+    _none = _NoCookies()
+    cookies = property(lambda self: self._none)
+
+
+def named_proxy(scheme: str) -> str | None:
+    """The proxy that the environment names for such URLs, whatever it says of single hosts."""
+    named = getproxies()
+    return named.get(scheme) or named.get("all") or None
 
 
 async def exchange(
@@ -176,11 +183,6 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
     while exc is not None:
         yield exc
         exc = exc.__cause__ or exc.__context__
-
-
-def _names_a_proxy(scheme: str) -> bool:
-    named = getproxies()
-    return bool(named.get(scheme) or named.get("all"))
 
 
 def _tls(address: Address, ca_file: str | None) -> ssl.SSLContext:

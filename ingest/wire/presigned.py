@@ -35,7 +35,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import proxy_bypass
 
 import anyio
 import httpx
@@ -43,7 +43,7 @@ import httpx
 from ingest.errors import TargetError
 from ingest.wire.body import PIECE_BYTES
 from ingest.wire.classify import Failure, FailureKind, Reply
-from ingest.wire.exchange import exchange
+from ingest.wire.exchange import exchange, named_proxy
 from ingest.wire.public_hosts import IpAddress, is_loopback, literal, why_not
 from ingest.wire.s3_answer import Judging, PutEnd, PutResult, judge
 from ingest.wire.signed_url import FORGED, SignedUrl
@@ -188,9 +188,8 @@ def _check(url: SignedUrl, addresses: Sequence[IpAddress], rules: PutRules) -> N
 
 def _proxy_for(url: SignedUrl) -> str | None:
     """The environment's proxy for this host, as urllib and httpx read it."""
-    found = getproxies()
-    proxy = found.get(url.scheme) or found.get("all")
-    if not proxy or proxy_bypass(f"{url.host}:{url.port}") or proxy_bypass(url.host):
+    proxy = named_proxy(url.scheme)
+    if proxy is None or proxy_bypass(f"{url.host}:{url.port}") or proxy_bypass(url.host):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 

@@ -17,12 +17,12 @@ from urllib.parse import unquote
 import httpx
 
 from ingest.errors import TargetError
+from ingest.wire.address import DEFAULT_PORTS
 from ingest.wire.public_hosts import IpAddress
 from ingest.wire.redact import SCRUBBED_FROM_CHARACTERS, Secret, without_query
 
 _DISPUTED = re.compile(r"[^\x21-\x7e]|\\")
 _USER = re.compile(r"[^:/?#]*://[^/?#]*@")  # also an empty one, which httpx drops
-_PORTS = {"http": 80, "https": 443}
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -44,7 +44,7 @@ class SignedUrl:
         self._url = httpx.URL(text.reveal())
         self.scheme = self._url.scheme
         self.host = _host(self._url)
-        self.port = self._url.port or _PORTS[self.scheme]
+        self.port = self._url.port or DEFAULT_PORTS[self.scheme]
         said = _expires_at({name.lower(): value for name, value in self._url.params.multi_items()})
         self.expires_at = expires_at if said is None else said
 
@@ -88,7 +88,10 @@ def _problem(text: str, *, plain: bool) -> str:
         return "can't be read as a URL"
     host, port = _host(url), url.port
     problems = (
-        (url.scheme not in _PORTS, f"{url.scheme or 'no scheme'}: a file is sent over https only"),
+        (
+            url.scheme not in DEFAULT_PORTS,
+            f"{url.scheme or 'no scheme'}: a file is sent over https only",
+        ),
         (url.scheme == "http" and not plain, "a file is sent over https only, not over plain http"),
         (_USER.match(text), "a user or password is refused in it"),
         ("#" in text, "a fragment is refused in it"),

@@ -18,7 +18,7 @@ import anyio
 import httpx
 
 from ingest.protocols import Clock
-from ingest.wire.address import Address
+from ingest.wire.address import DEFAULT_PORTS, Address
 from ingest.wire.connection import Connection, connect
 
 
@@ -29,7 +29,7 @@ class ServiceTransport(httpx.AsyncBaseTransport):
         self, address: Address, connections: int, tls: ssl.SSLContext, clock: Clock
     ) -> None:
         """`clock` tells how long a connection has been idle."""
-        self._origin = _origin(httpx.URL(address.url))
+        self._origin = address.origin
         self._free = anyio.Semaphore(connections, max_value=connections, fast_acquire=True)
         self._idle: list[Connection] = []
         self._tls = tls if address.scheme == "https" else None
@@ -113,6 +113,6 @@ class _Answer(httpx.AsyncByteStream):
             await self._transport.give_back(connection)
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int]:
-    port = url.port or (443 if url.scheme == "https" else 80)
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    port = DEFAULT_PORTS.get(url.scheme) if url.port is None else url.port
     return url.scheme, url.raw_host.decode("ascii"), port

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from ingest.errors import TargetError
 from ingest.wire import PutEnd, PutRules, Secret, Senses, SignedUrl, Timeouts, put_file
 from ingest.wire.body import PIECE_BYTES
 from ingest.wire.presigned import LEAST_LEFT_S
-from tests.certificates import own_certificate
+from tests.certificates import own_certificate, secured
 from tests.fake_server import FakeServer, Line, answer, replay, response
 from tests.wire.scripts import (
     BEYOND_BUFFERS,
@@ -421,19 +420,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return own_certificate(tmp_path_factory.mktemp("tls"), "DNS:store.example")
 
 
-def over_tls(certificate: Path, names: list[str | None]):
-    """Take a request over TLS; note the name that the client asked for."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    context.sni_callback = lambda _sock, name, _context: names.append(name)
-
-    def script(line: Line) -> None:
-        with context.wrap_socket(line.sock, server_side=True) as line.sock:
-            replay(OK)(line)
-
-    return script
-
-
 @pytest.mark.parametrize(
     ("host", "end"), [("store.example", PutEnd.STORED), ("other.example", PutEnd.REFUSED)]
 )
@@ -441,7 +427,7 @@ async def test_the_certificate_is_verified_against_the_name(spool, certificate, 
     """Although the connection goes to an address; another name's certificate is refused."""
     resolve, _ = resolver("127.0.0.1")
     names: list[str | None] = []
-    with FakeServer(over_tls(certificate, names)) as server:
+    with FakeServer(secured(certificate, replay(OK), names)) as server:
         url = SignedUrl(Secret(f"https://{host}:{server.port}/x?{QUERY}"))
         rules = replace(HERE, resolve=resolve, ca_file=str(certificate))
         result = await put_file(url, spool, size(spool), rules)
@@ -454,7 +440,7 @@ async def test_the_certificate_is_verified_against_the_name(spool, certificate, 
 async def test_an_unknown_authority_is_refused_for_good(spool, certificate):
     """Waiting mends no certificate."""
     resolve, _ = resolver("127.0.0.1")
-    with FakeServer(over_tls(certificate, [])) as server:
+    with FakeServer(secured(certificate, replay(OK))) as server:
         url = SignedUrl(Secret(f"https://store.example:{server.port}/x?{QUERY}"))
         result = await put_file(url, spool, size(spool), replace(HERE, resolve=resolve))
     assert result.end is PutEnd.REFUSED

@@ -24,7 +24,7 @@ from ingest.wire.connection import IDLE_S
 from ingest.wire.exchange import make_client
 from ingest.wire.transport import ServiceTransport
 from tests.batches import sized_batch
-from tests.certificates import own_certificate
+from tests.certificates import own_certificate, secured, server_tls
 from tests.fake_server import FakeServer, Line, Request, replay, response
 from tests.wire.scripts import (
     BEYOND_BUFFERS,
@@ -333,7 +333,7 @@ async def test_names_and_addresses_of_the_sixth_version(host):
 # --- a proxy in between -------------------------------------------------------------------------
 
 
-def kinds_of(url: str) -> bool:
+def sends_by_ours(url: str) -> bool:
     """Whether a client for this service sends by our transport."""
     client = make_client(parse_base_url(url), Timeouts(), 1)
     return isinstance(client._transport, ServiceTransport)
@@ -357,11 +357,11 @@ def test_our_transport_wherever_no_proxy_is_named(monkeypatch):
     for scheme in ("http", "https", "all"):
         monkeypatch.delenv(f"{scheme}_proxy", raising=False)
         monkeypatch.delenv(f"{scheme}_proxy".upper(), raising=False)
-    assert kinds_of("https://apps.example.com")
+    assert sends_by_ours("https://apps.example.com")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
-    assert kinds_of("https://apps.example.com")
-    assert kinds_of("http://127.0.0.1:8080")
-    assert not kinds_of("http://apps.example.com")
+    assert sends_by_ours("https://apps.example.com")
+    assert sends_by_ours("http://127.0.0.1:8080")
+    assert not sends_by_ours("http://apps.example.com")
 
 
 # --- TLS ----------------------------------------------------------------------------------------
@@ -371,18 +371,6 @@ def test_our_transport_wherever_no_proxy_is_named(monkeypatch):
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """For loopback's address, not its name."""
     return own_certificate(tmp_path_factory.mktemp("tls"), "IP:127.0.0.1")
-
-
-def secured(cert: Path, inner: Callable[[Line], None]) -> Callable[[Line], None]:
-    """The script, over TLS."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert)
-
-    def script(line: Line) -> None:
-        with context.wrap_socket(line.sock, server_side=True) as line.sock:
-            inner(line)
-
-    return script
 
 
 def over_tls(server: FakeServer, cert: Path, host: str = "127.0.0.1", **limits: float) -> Wire:
@@ -423,8 +411,7 @@ async def test_a_name_that_the_certificate_does_not_have(certificate):
 
 def in_one_segment(cert: Path, second: bytes) -> Callable[[Line], None]:
     """Answer over TLS, and in the same segment send another record, or with b"" TLS's own end."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert)
+    context = server_tls(cert)
 
     def script(line: Line) -> None:
         came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
