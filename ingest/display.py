@@ -87,7 +87,7 @@ def json_bytes(value: Any, *, indent: bool = False, sort_keys: bool = False) -> 
     try:
         return orjson.dumps(value, option=options)
     except TypeError:
-        return orjson.dumps(_encodable_all(value), default=str, option=options)
+        return orjson.dumps(_encodable_all(value), default=_plain, option=options)
 
 
 def json_line(value: Any, encoding: str = "utf-8") -> str:
@@ -101,6 +101,12 @@ def json_line(value: Any, encoding: str = "utf-8") -> str:
 
         text = json.dumps(json.loads(text))
     return text + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """What the encoder does not know itself: the fields of a `Struct`, and else its text."""
+    fields = getattr(value, "__struct_fields__", None)
+    return str(value) if fields is None else {name: getattr(value, name) for name in fields}
 
 
 def _encodable_all(value: Any) -> Any:

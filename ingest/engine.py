@@ -32,11 +32,11 @@ to the writers (and equal keys of an upsert apart), `stages.ends` counts. Here t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
+from msgspec.structs import replace
 
 from ingest.delivery import Delivery, Hands
 from ingest.errors import IngestError

@@ -13,8 +13,9 @@ run, so a watcher may miss any of them. A `BatchWatcher` is told of each batch b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from ingest.model import Receipt
 
@@ -22,8 +23,7 @@ Level = Literal["info", "warning", "error"]
 RunStage = Literal["connecting", "loading", "draining", "done"]
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """Told once, before the first block is read.
 
     `bytes_total` is the size of the inputs as they lie on the disk, None where it is unknown
@@ -37,8 +37,7 @@ class Started:
     bytes_total: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class FileProgress:
+class FileProgress(Struct, frozen=True):
     """How far a body that goes by way of a file is: `done` of `total` bytes up, or records in."""
 
     stage: Literal["uploading", "processing"]
@@ -46,8 +45,7 @@ class FileProgress:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The run's totals at one instant, told a few times a second.
 
     `source_bytes` counts raw (compressed) input bytes, to compare with `Started.bytes_total`;

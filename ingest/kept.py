@@ -8,9 +8,11 @@ there the bytes are kept packed, which costs a fraction of what sending them doe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.model import Block
 
@@ -18,8 +20,7 @@ LARGE_RECORD_BYTES = 512
 LEVEL = 1  # the quickest: half a gigabyte a second, in native code, without the interpreter's lock
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A block, or one without its bytes and these packed. Made by `keep`."""
 
     block: Block

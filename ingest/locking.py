@@ -18,11 +18,11 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from ingest.display import json_bytes, safe
 from ingest.errors import JobHeld, SettingsError
@@ -33,8 +33,7 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _STATE_DIR = "name another place with --state-dir DIR (or INGEST_STATE_DIR)"
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """Who holds a lock, for people: the run's id, the host's name, when it was taken (ISO 8601)."""
 
     run: str = ""

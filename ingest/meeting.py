@@ -8,8 +8,9 @@ fits together does it change anything at the service (`ensure`), and only if the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from ingest.errors import SettingsError
 from ingest.job import FieldSettings, FieldType, Job
@@ -43,8 +44,7 @@ class PreparedSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Meant:
+class Meant(Struct, frozen=True):
     """What was settled: how each layout is shaped, and the table as it is now; `made` just so.
 
     `before` is the table as it was, None where there was none.

@@ -18,19 +18,19 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import xxhash
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 Format = Literal["csv", "ndjson"]
 MARK_EVERY = 256
 XXH3 = "xxh3_128:"
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(Struct, frozen=True):
     """How a CSV file spells its fields. Every mark is one ASCII character; None: there is none.
 
     `delimiter` parts fields, `quote` encloses one (doubled inside), `escape` makes the next
@@ -43,8 +43,7 @@ class Dialect:
     comment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """How the bytes of a block are read: blocks of one layout may hold records of several files.
 
     `columns` are a CSV file's column names in file order; empty for NDJSON.
@@ -55,8 +54,7 @@ class Layout:
     dialect: Dialect = Dialect()
 
 
-@dataclass(frozen=True, slots=True)
-class FileInfo:
+class FileInfo(Struct, frozen=True):
     """One input: its place in the run's order, the path as shown to people, its size on disk.
 
     `path` is "-" for standard input. `size_bytes` is None where it can't be known beforehand.
@@ -88,8 +86,7 @@ class Form(enum.Enum):
     ODD = "odd"
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """The part of a block that one file contributed: whole records, `data[start:end]`.
 
     `byte` is the offset of `start` in the file's decompressed original. Where the original was not
@@ -108,8 +105,7 @@ class Segment:
     first_record: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """Whole records as UTF-8 bytes, every record ended by a newline, blank lines and all.
 
     `oversize` lists the records of which only the head is in `data`.
@@ -123,8 +119,7 @@ class Block:
     oversize: tuple[Oversize, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Oversize:
+class Oversize(Struct, frozen=True):
     """A record that was too long to be held: it stands in `data` as its kept head only.
 
     `start` is the offset of its kept head in the block's data, `skipped_bytes` what was read and
@@ -139,8 +134,7 @@ class Oversize:
 Stage = Literal["parse", "map", "coerce", "limit", "send"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(Struct, frozen=True):
     """One record's trouble, as data. `reason` is a short fixed word, `message` a sentence.
 
     `line` (physical, from 1), `byte` (from 0, in the decompressed original) and `record` (from 1)
@@ -160,8 +154,7 @@ class Reject:
     raw_truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     """Records of one file, encoded once, each ended by the envelope's `record_end`.
 
     `buffer[start:end]` holds `count` records. They are the records `first` to `last` of the file,
@@ -208,8 +201,7 @@ class Restorable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where a slice's records came from: the block, the segment in it, and the segment's bases.
 
     `kept` gives the block back, with its bytes.
@@ -221,8 +213,7 @@ class Origin:
     first_line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where one record stands: `record` and `line` from 1 within its segment, `byte` absolute.
 
     `raw` is the record's own bytes without its line end.
@@ -234,8 +225,7 @@ class Place:
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ShapedSegment:
+class ShapedSegment(Struct, frozen=True):
     """What shaping one segment gave. Places in `rejects` are relative to the segment's start.
 
     `records` were found, `lines` physical lines passed; `buffer[start:end]` holds the encoded good
@@ -250,8 +240,7 @@ class ShapedSegment:
     keys: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Shaped:
+class Shaped(Struct, frozen=True):
     """A block after shaping: one encoded buffer, and what each segment has of it, in order.
 
     `marks` are the ends of every `MARK_EVERY`th record in the buffer; without them it is counted.
@@ -264,8 +253,7 @@ class Shaped:
     marks: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """Consecutive records of one file that one batch answers for.
 
     `first` and `last` are record numbers, both included; the batch answers for `count` of them.
@@ -279,8 +267,7 @@ class Span:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Spool:
+class Spool(Struct, frozen=True):
     """A sealed body on the disk: gzip NDJSON, one record a line.
 
     `size_bytes` is the file's length, `plain_bytes` what it unpacks to, `sha256` (hex) the file's,
@@ -295,8 +282,7 @@ class Spool:
     plain_crc32: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """One sealed body. A retry sends these very bytes again.
 
     `body` is the pieces in order, framing included; together they are `size_bytes` long. `count`
@@ -355,16 +341,14 @@ class Batch:
         return kind + found.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A record that a service left out of a body it took: its place in it (from 0), the words."""
 
     index: int
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What a service says of a body that it took, whole or in part.
 
     `taken` is the number of records it says it took, None where it is silent. `refused` are the
@@ -387,8 +371,7 @@ class Outcome(enum.Enum):
     UNSENT = "unsent"
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What became of one batch, after all its attempts.
 
     `attempts` requests carried it, `failed` of them did not end in acceptance, `latency_s` is that
@@ -418,8 +401,7 @@ class Receipt:
         return replace(self, batch=bare)
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One column of a live table. `type` is the service's own word; `properties` are the rest."""
 
     name: str
@@ -430,8 +412,7 @@ class Column:
     properties: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(Struct, frozen=True):
     """A live table as the service describes it."""
 
     table: str
@@ -443,16 +424,14 @@ class Schema:
         return next((column for column in self.columns if column.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What one request may hold: records, and bytes of the uncompressed body with its framing."""
 
     records: int = 10_000
     size_bytes: int = 6_000_000
 
 
-@dataclass(slots=True)
-class Accounts:
+class Accounts(Struct):
     """The run's totals. `read` is always the sum of the five ends plus what is still under way.
 
     `isolated` counts bodies that were refused and taken apart, `superseded` the accepted records

@@ -8,20 +8,19 @@ one that the consumer has not done with, no more than `width` pieces (two, if it
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.to_thread
 from anyio.abc import ObjectSendStream, TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from msgspec import Struct, field
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
-@dataclass(slots=True, eq=False)
-class Slot(Generic[B]):
+class Slot(Struct, Generic[B], eq=False):
     """The place of one result in the order: `await ready.wait()`, then `result` is there."""
 
     ready: anyio.Event = field(default_factory=anyio.Event)

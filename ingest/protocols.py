@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
+
+from msgspec import Struct
 
 from ingest.model import (
     Batch,
@@ -156,8 +157,7 @@ class Packing(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TableWish:
+class TableWish(Struct, frozen=True):
     """The table a job wants: name, properties passed through, columns in the service's words."""
 
     name: str
@@ -273,20 +273,17 @@ class RejectSink(Protocol):
 # --- rows of a table, for verify and undo ---------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class OfTable:
+class OfTable(Struct, frozen=True):
     """All rows of the table."""
 
 
-@dataclass(frozen=True, slots=True)
-class OfIds:
+class OfIds(Struct, frozen=True):
     """Rows whose id is in one of these ranges (both ends included, no two overlap)."""
 
     ranges: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OfStamps:
+class OfStamps(Struct, frozen=True):
     """Rows that bear a stamp of this run in this column; with `stamp` those of that one alone."""
 
     column: str
@@ -294,8 +291,7 @@ class OfStamps:
     stamp: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OfValues:
+class OfValues(Struct, frozen=True):
     """Rows whose column has one of these values, which are at least one."""
 
     column: str
@@ -307,8 +303,7 @@ Row = dict[str, Any]
 ID = "id"
 
 
-@dataclass(frozen=True, slots=True)
-class TheseIds:
+class TheseIds(Struct, frozen=True):
     """Rows to delete, named one by one: 1 to `MOST` ids. Nothing else that deletes by id exists."""
 
     ids: tuple[int, ...]
@@ -319,8 +314,7 @@ class TheseIds:
             raise ValueError(f"a deletion names 1 to {self.MOST} ids, each an integer")
 
 
-@dataclass(frozen=True, slots=True)
-class ThisStamp:
+class ThisStamp(Struct, frozen=True):
     """The rows of one body, by its whole stamp: `<run>:<number>.<offset>.<count>`."""
 
     column: str
@@ -333,8 +327,7 @@ class ThisStamp:
             raise ValueError(f"{self.stamp!r} is no stamp of a body")
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(Struct, frozen=True):
     """Of one numeric column: how many values are not null, and what they add up to."""
 
     count: int

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import accumulate
 
 import anyio.to_thread
+from msgspec.structs import replace
 
 from ingest.errors import Permanent
 from ingest.model import Outcome, Receipt, Refusal, Reject, Slice

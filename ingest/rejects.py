@@ -24,13 +24,13 @@ import stat
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import anyio
 import anyio.to_thread
+from msgspec import Struct, field
 
 from ingest.display import json_bytes
 from ingest.errors import IngestError, RejectLimitPassed
@@ -205,8 +205,7 @@ def _write_whole(handle: int, data: bytes) -> None:
         raise
 
 
-@dataclass(frozen=True, slots=True)
-class RejectLimit:
+class RejectLimit(Struct, frozen=True):
     """How many rejects a run bears. Passed is strictly more than the limit.
 
     The ratio is judged from 10,000 records on, so that one bad first line does not stop a load of

@@ -15,10 +15,11 @@ import math
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from ingest.display import json_bytes
 from ingest.errors import IngestError
@@ -33,8 +34,7 @@ _PACKAGES = ("ingest", "anyio", "httpx", "msgspec", "orjson", "polars", "pydanti
 _REPORT_FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
+class FileFacts(Struct, frozen=True):
     """One input: its path as shown, SHA-256 in hex (None: not known), records read from it."""
 
     path: str
@@ -42,8 +42,7 @@ class FileFacts:
     records: int
 
 
-@dataclass(frozen=True, slots=True)
-class AmbiguousBatch:
+class AmbiguousBatch(Struct, frozen=True):
     """A batch that may be doubled (`resent`) or missing: `records` of its spans, and why."""
 
     batch: int
@@ -60,8 +59,7 @@ class AmbiguousBatch:
         return cls(batch.number, batch.spans, receipt.resent, records, receipt.message)
 
 
-@dataclass(frozen=True, slots=True)
-class RunFacts:
+class RunFacts(Struct, frozen=True):
     """Everything a report is made of.
 
     `errors` are the run's troubles, each an IngestError; the one that decides the exit code is

@@ -21,9 +21,10 @@ import errno
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from ingest.errors import IngestError, SettingsError
 
@@ -39,8 +40,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _SHOWN = 8
 
 
-@dataclass(frozen=True, slots=True)
-class RunDir:
+class RunDir(Struct, frozen=True):
     """One run's directory. The files in it may not be there yet."""
 
     path: Path
@@ -84,8 +84,7 @@ class RunDir:
         return self.path / "spool"
 
 
-@dataclass(frozen=True, slots=True)
-class StateDir:
+class StateDir(Struct, frozen=True):
     """The state directory at `path`, which need not exist yet."""
 
     path: Path

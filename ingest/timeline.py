@@ -16,9 +16,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct, field
 
 from ingest.model import Accounts
 
@@ -29,8 +30,7 @@ _RATIO = (1 + ACCURACY) / (1 - ACCURACY)
 _LEAST_S = 1e-5  # shorter is no request's latency; it bounds the number of buckets
 
 
-@dataclass(slots=True)
-class Point:
+class Point(Struct):
     """One stretch of a run, from `start_s` to `end_s` after its start.
 
     `busy_s` is the number of requests under way times the seconds that they were; `latencies`

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 
 import orjson
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.display import count, duration, encodable, json_bytes, plural, rate, safe, size
+from ingest.model import Column, Schema
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None), max_size=200)
 
@@ -77,6 +79,13 @@ def test_json_takes_what_orjson_does_not():
         "a\\xff": ["b\\xfe", str(2**64), {"ok": 1}],
         "n": None,
     }
+
+
+def test_json_takes_our_own_values():
+    """A value of the model, nested too, is written as its fields; a path as its text."""
+    schema = Schema("t", (Column("a", "Integer", required=True),))
+    [column] = orjson.loads(json_bytes({"before": schema, "at": Path("x")}))["before"]["columns"]
+    assert (column["name"], column["type"], column["required"]) == ("a", "Integer", True)
 
 
 @settings(max_examples=100, deadline=None)

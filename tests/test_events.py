@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 
 import pytest
@@ -15,7 +14,7 @@ from tests.progress.helpers import snapshot
 
 def test_the_values_are_frozen():
     """What is told can't be changed by a watcher."""
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="immutable"):
         snapshot().read = 1  # type: ignore[misc]  # the error is what is asked for
     assert Started("r", "j", "t", 1, None) == Started("r", "j", "t", 1, None)
 
@@ -39,6 +38,5 @@ def test_every_watcher_keeps_the_promise():
 
 def test_a_snapshot_names_its_units():
     """Times end in `_s`; every field is needed, so that none is forgotten by the engine."""
-    fields = dataclasses.fields(Snapshot)
-    assert all(field.default is dataclasses.MISSING for field in fields)
-    assert {"elapsed_s", "pause_s"} <= {field.name for field in fields}
+    assert Snapshot.__struct_defaults__ == ()
+    assert {"elapsed_s", "pause_s"} <= set(Snapshot.__struct_fields__)

@@ -29,9 +29,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, cast, overload
+
+from msgspec.structs import replace
 
 from ingest.api.outcome import Outcome, RecordCounts, Trouble, outcome_of
 from ingest.api.watching import Event, Finished, Note, Watch, watcher_of

@@ -6,15 +6,15 @@ Everything is made from the report, so an `Outcome` says nothing that `ingest sh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from ingest.build.conducting import Conducted
 
 
-@dataclass(frozen=True, slots=True)
-class RecordCounts:
+class RecordCounts(Struct, frozen=True):
     """What became of the records: the five behind `read` add up to it (else the run has failed)."""
 
     read: int
@@ -25,8 +25,7 @@ class RecordCounts:
     unsent: int
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """What stopped a run, and what to do about it. `retryable`: the same may succeed later."""
 
     kind: str
@@ -35,8 +34,7 @@ class Trouble:
     retryable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a run ended.
 
     `exit_code` is the command's: 0 all well, 3 some rejected, 6 something ambiguous, 4 too many
@@ -67,7 +65,7 @@ async def outcome_of(conducted: Conducted) -> Outcome:
     """Run it to its end. Raises what `Conducted.result` raises."""
     result = await conducted.result()
     report, error = result.report, result.report["error"]
-    counts = {key: report["records"][key] for key in RecordCounts.__dataclass_fields__}
+    counts = {key: report["records"][key] for key in RecordCounts.__struct_fields__}
     rejects = report["rejects"]
     return Outcome(
         run=report["run"],

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
+
+from msgspec import Struct
 
 from ingest.events import Level, Snapshot, Started, Watcher
 
@@ -17,16 +18,14 @@ _LOG = logging.getLogger("ingest")
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """Something a person should know now: a detected dialect, a pause, a lowered limit."""
 
     message: str
     level: Level
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """The run has ended; `report` is the contract's report."""
 
     report: Mapping[str, Any]

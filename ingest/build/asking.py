@@ -5,9 +5,10 @@ What verify and undo share. Nothing here writes to the service.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from ingest.build.mapping import columns_of
 from ingest.build.options import RunOptions

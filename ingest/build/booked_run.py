@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.build.grown import Before
 from ingest.journal import (
@@ -22,8 +24,7 @@ from ingest.state import RunDir
 from ingest.targets.aito_upload_record import Upload
 
 
-@dataclass(slots=True)
-class Booking:
+class Booking(Struct):
     """One run in the books. Without `journal` it is outside of them.
 
     `skipped` are records of unchanged files, by index, `grown` what files that grew were before

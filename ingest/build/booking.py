@@ -22,8 +22,10 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.build.booked_run import Booking
 from ingest.build.earlier import earlier
@@ -105,8 +107,7 @@ def booked(
         yield _Books(job, options, state, source, asked, journal).booking()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What the books ask about where the records go: the target in words, its base URL, whether
     the table was made just now, and who is told; and by which way, if bodies lie on the disk."""
 

@@ -17,11 +17,11 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import anyio.to_thread
+from msgspec import Struct
 
 from ingest.build import checking_machine as machine
 from ingest.build import checking_network as network
@@ -45,8 +45,7 @@ RETRY_S = 10.0  # looking is not worth the patience of a load
 Looking = Callable[[], Awaitable[Sequence[Finding]]]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckOptions:
+class CheckOptions(Struct, frozen=True):
     """What the command line says."""
 
     state_dir: Path

@@ -6,9 +6,10 @@ Which way depends on what a row can be found by, and each has its own share of w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from ingest.build.asking import compared_of, remaking_of, rows_of
 from ingest.build.remaking import MENDED
@@ -34,8 +35,7 @@ NO_CONTENT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What is verified and how: every record (`full`), or `sample` of them. `seed` draws them."""
 
     run: RunDir

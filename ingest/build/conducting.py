@@ -16,9 +16,9 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import anyio
+from msgspec.structs import replace
 
 from ingest.build import execute
 from ingest.build.ending import Interrupt

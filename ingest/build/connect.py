@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from ingest.build.options import RunOptions
 from ingest.build.services import SERVICES, Connection, Service, Wanted

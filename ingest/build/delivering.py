@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.build.rows_before import rows_before
 from ingest.errors import SettingsError
@@ -42,8 +44,7 @@ class CountsRanges(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Delivering:
+class Delivering(Struct, frozen=True):
     """What the engine needs of it."""
 
     envelope: Envelope

@@ -7,7 +7,9 @@ that only grew (`grown`). All the others are loaded, and where that may surprise
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.build.grown import Before, find
 from ingest.build.unchanged import Identity, changes, is_same, record_of
@@ -17,8 +19,7 @@ from ingest.sources.files import FileSource
 ANEW = "the job's settings changed since its last run: everything is loaded anew"
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(Struct, frozen=True):
     """Files by their index: unchanged ones as they are recorded now, and what grown ones were.
     `anew` are sentences about those that are loaded again."""
 

@@ -12,8 +12,10 @@ passed over like any that are settled, and nothing of them is sent. Where that c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.display import count, encodable, plural
 from ingest.journal import FileRecord, IntervalSet, Settled
@@ -22,8 +24,7 @@ from ingest.sources.files import FileSource, FileStat
 SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(Struct, frozen=True):
     """What a file was when it was loaded last: its leading records, their bytes and hash."""
 
     records: int

@@ -11,9 +11,10 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from ingest.build import delivering
 from ingest.build.connect import connected
@@ -37,8 +38,7 @@ SAME_FOLDER = 4  # so many files of one folder and ending are written as a glob
 NOWHERE = "https://unasked.invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class InitOptions:
+class InitOptions(Struct, frozen=True):
     """What the command line says. `base` is the job file's directory, `schema` where an editor
     finds the schema from there; `given` are values of `[source]` and `[target]` set beside."""
 
@@ -56,8 +56,7 @@ class InitOptions:
     profile: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Initialised:
+class Initialised(Struct, frozen=True):
     """The job file's text, and what a person is told: how much was looked at, how many fields
     there are and are doubtful, and what a run would refuse."""
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from anyio import to_thread
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest import grammar
 from ingest.errors import SettingsError
@@ -44,8 +45,7 @@ _FROM_ANYWHERE = frozenset({"utf-8", "cp1252", "iso8859-1"})
 Note = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What was seen, and the settings that it was read by, with those found out to be needed."""
 
     seen: Seen

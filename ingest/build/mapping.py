@@ -12,11 +12,12 @@ It is written by the process that begins a run; one that takes it up finds its o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import orjson
+from msgspec import Struct, field
 
 from ingest.build.rows_before import known_rows_before
 from ingest.display import json_bytes
@@ -32,8 +33,7 @@ from ingest.state import RunDir, write_private
 NAME = "mapping.json"
 
 
-@dataclass(frozen=True, slots=True)
-class RunMapping:
+class RunMapping(Struct, frozen=True):
     """A run's mapping. `before` is the table before the run, None where the run made it."""
 
     job: Job
@@ -54,7 +54,7 @@ def keep_mapping(run: RunDir, job: Job, base_url: str, meant: Meant, *, rehearse
         "base": str(job.base.absolute()),
         "base_url": base_url,
         "rehearsed": rehearsed,
-        "before": asdict(meant.before) if meant.before else None,
+        "before": msgspec.to_builtins(meant.before) if meant.before else None,
         "guessed": guessed_in(job, meant),
     }
     try:

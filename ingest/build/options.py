@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from ingest.build.ending import Interrupt
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(Struct, frozen=True):
     """What the command line says about one run. Times in seconds; `limit` counts records read.
 
     `restart` forgets what earlier runs of the job settled; `fresh` leaves the journal out; never
@@ -36,8 +36,7 @@ class RunOptions:
     interrupt: Interrupt | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
+class RunResult(Struct, frozen=True):
     """How a run ended: the contract's report, the exit code, and the rows that were asked back."""
 
     report: dict[str, Any]

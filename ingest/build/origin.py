@@ -14,11 +14,11 @@ the command line: where a token goes is said each time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from ingest.build.options import RunOptions
 from ingest.display import json_bytes
@@ -31,8 +31,7 @@ NAME = "job.json"
 _JOB_OPTION = "name the job file with --job FILE"
 
 
-@dataclass(frozen=True, slots=True)
-class Recalled:
+class Recalled(Struct, frozen=True):
     """A run's job as it is today. `columns` are those that its inputs had, None if not known."""
 
     job: Job

@@ -9,10 +9,10 @@ replay is for. A header may not: a record was rejected under the columns that it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from ingest.build.origin import Recalled
 from ingest.errors import SettingsError, SourceError
@@ -25,8 +25,7 @@ from ingest.state import RunDir
 _SPELLING = ("format", "header", "columns", "delimiter", "quote", "escape", "comment", "skip_rows")
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """A run that has ended: its row in the journal, its files, and its report as it stands."""
 
     record: RunRecord

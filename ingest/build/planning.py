@@ -11,12 +11,13 @@ then, exit code 2. An interrupt ends the reading; what is known so far is shown,
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from ingest.build import delivering
 from ingest.build.delivering import Delivering
@@ -39,8 +40,7 @@ from ingest.state import RunDir, StateDir
 from ingest.wire import SystemClock
 
 
-@dataclass(frozen=True, slots=True)
-class PlanOptions:
+class PlanOptions(Struct, frozen=True):
     """What the command line says. `sample` and `limit` count records read: the one to know sooner,
     the other because the run will have it, too. `restart`: as if nothing was settled before."""
 
@@ -55,8 +55,7 @@ class PlanOptions:
     keys_looked_at: int = KEYS_LOOKED_AT
 
 
-@dataclass(frozen=True, slots=True)
-class PlanResult:
+class PlanResult(Struct, frozen=True):
     """The plan as it is printed by `--json`, and the exit code."""
 
     report: dict[str, Any]

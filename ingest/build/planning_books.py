@@ -8,7 +8,8 @@ by itself, from the rejects and the service too. Where there is no journal none 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ingest.build.earlier import earlier, numbered_files
 from ingest.build.grown import Before, told
@@ -21,8 +22,7 @@ from ingest.sources.files import FileSource
 from ingest.state import StateDir
 
 
-@dataclass(frozen=True, slots=True)
-class Unfinished:
+class Unfinished(Struct, frozen=True):
     """A run that would be taken up: how many of its records are settled, by requests that ended,
     and how many requests may or may not have been applied."""
 
@@ -31,8 +31,7 @@ class Unfinished:
     open_requests: int
 
 
-@dataclass(slots=True)
-class Books:
+class Books(Struct):
     """Records to skip by the index of their file, what files that grew were before, and sentences
     for people. `unfinished` is the run that a run would take up; without, it would be a new one."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import random
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import anyio
 import anyio.abc
 import anyio.to_thread
+from msgspec import Struct, field
 
 from ingest.build.delivering import Delivering
 from ingest.build.grown import Before, settled_with
@@ -48,8 +48,7 @@ TICKS_PER_S = 5
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """What was settled before the first record: fields and table, the delivery, how many records
     are skipped in files that are left out, and what files that grew were before."""
 
@@ -59,8 +58,7 @@ class Settled:
     grown: Mapping[int, Before] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """How much is read (`limit` records, None: all), how many keys are looked at, and the latency
     to reckon with."""
 

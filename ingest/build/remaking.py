@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
 
 from anyio import to_thread
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.build.mapping import RunMapping, plans_of
 from ingest.build.unchanged import is_same
@@ -40,8 +41,7 @@ MENDED = "the record was mended and replayed: what was sent then is not in the f
 _END = b"\n"
 
 
-@dataclass
-class Remaking:
+class Remaking(Struct, dict=True):
     """The rows of one run. `claims` are its files; `known` those of them that the journal has.
 
     `largest_record` is the longest encoded record that fits into a request. After `prepare`,

@@ -23,11 +23,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.build.replay_dir import Outcome, ReplayDir, joined, unwritable
 from ingest.display import json_bytes
@@ -41,8 +42,7 @@ TAKEN_OUT = "line_taken_out"
 Report = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """How the replay's process ended: its exit code, the time it took, the report's `error`."""
 
     exit_code: int | None = None

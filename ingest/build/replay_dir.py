@@ -17,8 +17,10 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.display import encodable
 from ingest.errors import IngestError
@@ -34,8 +36,7 @@ from ingest.sources.reject_lines import Key, Mended, read_mended
 from ingest.state import RunDir, write_private
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayDir:
+class ReplayDir(Struct, frozen=True):
     """The directory of a replay of `run` that is not booked yet; it need not be there."""
 
     run: RunDir
@@ -91,8 +92,7 @@ class ReplayDir:
             raise unwritable(self.run.replay_dir, exc) from exc
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What came of a replay so far, and when it began (wall time in seconds).
 
     Records that `landed`, or perhaps did, by file; the lines of those that were rejected `again`;

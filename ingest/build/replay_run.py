@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.build.booking import Booking
 from ingest.build.delivering import CountsRanges
@@ -29,8 +30,7 @@ from ingest.settling.bodies import runs
 from ingest.sources.mended import MendedSource
 
 
-@dataclass(frozen=True, slots=True)
-class Beginning:
+class Beginning(Struct, frozen=True):
     """How a replay begins. `above`: its batches get higher numbers; `taken_up`: it was begun."""
 
     job: Job

@@ -19,11 +19,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.build import delivering
 from ingest.build.booking import locked
@@ -61,8 +62,7 @@ from ingest.wire import SystemClock
 STOPPED = (1, 2, 4, 5, 7, 130, 143)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What is replayed: the run, its job as it is today, and the mended copy of its rejects (None:
     they were mended in place)."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from msgspec import Struct, field
 
 from ingest.build.earlier import numbered_files
 from ingest.build.mapping import RunMapping, mapping_of
@@ -36,8 +36,7 @@ from ingest.protocols import OfTable
 from ingest.state import RunDir, StateDir
 
 
-@dataclass(frozen=True, slots=True)
-class RunFacts:
+class RunFacts(Struct, frozen=True):
     """`later`: records that later runs of the job had accepted, None where one has not ended.
 
     `upserts_later`: one of them may have changed this run's rows.

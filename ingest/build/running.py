@@ -11,12 +11,12 @@ import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
+from msgspec.structs import asdict
 
 from ingest import report as reports
 from ingest.build.afterwards import Afterwards

@@ -8,7 +8,8 @@ in a module of its own, which is imported when the service is asked for, and not
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ingest.build.booking import Booking
 from ingest.events import FileProgress, Watcher
@@ -21,8 +22,7 @@ from ingest.targets.schemes import CredentialScheme
 from ingest.wire import Login, Secret, Wire
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What a target is made from. `total_bytes` is the input's size on the disk, if known."""
 
     job: Job
@@ -36,8 +36,7 @@ class Wanted:
         return Limits(self.job.limits.records, self.job.limits.bytes)
 
 
-@dataclass(slots=True)
-class Latest:
+class Latest(Struct):
     """The latest news of a body that goes by way of a file."""
 
     progress: FileProgress | None = None
@@ -47,8 +46,7 @@ class Latest:
         self.progress = progress
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """A target, and what the run must know of it besides the promises of `Target`.
 
     `writers` requests go on at once. `spooled`: bodies are files of at most that many bytes in the
@@ -71,8 +69,7 @@ class Connection:
     rows: Rows | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """One service. `limits` is what its requests may hold."""
 
     name: str

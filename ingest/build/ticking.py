@@ -5,9 +5,8 @@ The same ticks make the report's timeline.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import anyio
+from msgspec import Struct
 
 from ingest.build.services import Connection
 from ingest.engine import Engine
@@ -20,8 +19,7 @@ from ingest.timeline import Timeline
 TICKS_PER_S = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Ticking:
+class Ticking(Struct, frozen=True):
     """The ticks of one run. `started` is its start on the clock."""
 
     engine: Engine

@@ -8,7 +8,8 @@ Several who wait get their turns in no order.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ingest.build.booking import locked
 from ingest.build.options import RunOptions

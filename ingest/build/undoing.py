@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
 from anyio import to_thread
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.build.asking import (
     as_batches,
@@ -48,8 +49,7 @@ from ingest.protocols import OfTable
 from ingest.state import RunDir, StateDir
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What is undone. `most` rows were shown and may be deleted; `drop`: the table, too."""
 
     run: RunDir
@@ -58,8 +58,7 @@ class Asked:
     most: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What there is to undo: rows by their fate, where, and why rows can't be compared.
 
     `earlier` stands under `undone` in the report so far; `made_table`: the run made the table.

@@ -12,10 +12,11 @@ Nothing is written to the service.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 from anyio import to_thread
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.build.asking import as_batches, check_place, for_rehearsal, keep
 from ingest.build.booked_run import Booking
@@ -39,8 +40,7 @@ __all__ = ["Asked", "Verified", "verify", "verify_after"]
 CAN_BE_LOOKED_AT = (0, 3, 6)
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """A verification and the report that holds it; the exit code is the command's."""
 
     verification: dict[str, Any]

@@ -10,9 +10,11 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.build import RunOptions, RunResult, execute
 from ingest.cli.awaiting import awaited
@@ -30,8 +32,7 @@ T = TypeVar("T")
 _OUT_OF_TIME = 130
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A job, the file it was read from (None: the command line), and what `--set` said."""
 
     job: Job

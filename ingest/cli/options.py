@@ -9,17 +9,16 @@ Only standard library and Typer here: this module is read for every `--help`.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
+from msgspec import Struct
 
 from ingest.errors import SettingsError
 from ingest.state import DEFAULT_STATE_DIR
@@ -155,8 +154,7 @@ Quiet = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(Struct, frozen=True):
     """What the command line said about a run, whatever the job. Raises SettingsError for two
     wishes that exclude each other."""
 
@@ -207,13 +205,13 @@ def wishing(command: Callable[..., int], without: Sequence[str] = ()) -> Callabl
         *(parameter for name, parameter in own.parameters.items() if name != "wishes"),
         *(
             inspect.Parameter(
-                field.name,
+                wish.name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=field.default,
-                annotation=hints[field.name],
+                default=wish.default,
+                annotation=hints[wish.name],
             )
-            for field in dataclasses.fields(Wishes)
-            if field.name in hints
+            for wish in inspect.signature(Wishes).parameters.values()
+            if wish.name in hints
         ),
     ]
     outside.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined] # PEP 362

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace as changed
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace as changed
 
 from ingest.cli import options as opt
 from ingest.cli.errors import ended

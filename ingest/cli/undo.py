@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec.structs import replace
 
 from ingest.cli import options as opt
 from ingest.cli.errors import ended

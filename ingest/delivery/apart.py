@@ -14,7 +14,8 @@ record among 10,000 is found with 20 requests, where halves would take 26.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.model import Batch, spans_of
 from ingest.pack import cut
@@ -23,8 +24,7 @@ from ingest.protocols import Envelope
 GOLDEN = 0.381966  # a to b as b to a + b
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A part of a batch. `holes` are the places in the whole batch, ascending, of the records that
     were taken out of its midst."""
 

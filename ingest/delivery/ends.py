@@ -3,9 +3,8 @@ is known is recorded."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import anyio
+from msgspec.structs import replace
 
 from ingest.delivery.rules import Hands, Tries
 from ingest.errors import IngestError

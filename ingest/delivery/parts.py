@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ingest.delivery.apart import Piece
 from ingest.delivery.attempts import Attempts
@@ -14,8 +14,7 @@ from ingest.delivery.turns import Turns
 from ingest.errors import Trouble
 
 
-@dataclass(frozen=True, slots=True)
-class Crew:
+class Crew(Struct, frozen=True):
     """What all batches of a run share."""
 
     hands: Hands
@@ -26,16 +25,14 @@ class Crew:
     partial: PartialCheck
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """A record that the service named, and its words."""
 
     piece: Piece
     words: Trouble
 
 
-@dataclass(slots=True, eq=False)
-class Part:
+class Part(Struct, eq=False):
     """What is to be sent, or is known to be `bad` (the words of the refusal that says so).
 
     `named` was taken out of it, and is at fault if all of this part lands. `other` is surely bad if

@@ -13,7 +13,8 @@ under way, which is settled before anything else becomes of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.delivery.apart import Piece, far_place
 from ingest.delivery.parts import Part
@@ -28,8 +29,7 @@ def no_other() -> Batch | None:
     return None
 
 
-@dataclass(slots=True)
-class Probing:
+class Probing(Struct):
     """The probes of batch `number`; `sent` were chosen so far, `singles` of them single records."""
 
     number: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ingest.errors import Trouble
 from ingest.governor import Attempts, Governor
@@ -25,8 +26,7 @@ def _nothing(*_: object) -> None:
     """Nobody wants to know."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryRules:
+class DeliveryRules(Struct, frozen=True):
     """`harmless`: sending a batch twice leaves the same rows (an upsert). `send_doubtful`: where
     nothing settles an ambiguous batch, send it once more and name it. `target_settles`: the target
     itself finds out what became of a body that an earlier process had under way (a file upload):
@@ -44,8 +44,7 @@ class DeliveryRules:
         return not self.harmless and not self.target_settles
 
 
-@dataclass(frozen=True, slots=True)
-class Hands:
+class Hands(Struct, frozen=True):
     """What a delivery works with.
 
     `stopping` asks whether the run is being ended. `sent_before` says how many seconds ago a
@@ -71,8 +70,7 @@ class Hands:
     rows_expected: Callable[[], int | None] = lambda: None
 
 
-@dataclass(slots=True)
-class Tries:
+class Tries(Struct):
     """What one body has behind it.
 
     `doubtful`: an attempt may have landed, and nothing has settled it; `unsettled` counts these.

@@ -33,7 +33,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.errors import Retryable, Trouble
 from ingest.governor.concurrency import LearnedLimit
@@ -52,8 +53,7 @@ PRESSED_STATUSES = frozenset({408, 409, 429, 503})  # a retryable 409 is content
 LATE_SHARE = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(Struct, frozen=True):
     """What a run found out about its service, for the report.
 
     `limit`: attempts at once that were enough. `rate_per_s`: requests a second that the service

@@ -18,7 +18,8 @@ rate doubles each second.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 CUT = 0.04
 CREEP = 0.04
@@ -34,8 +35,7 @@ SLOWEST_PER_S = 0.1
 FREE_PER_S = math.log(2)
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(Struct, frozen=True):
     """A place on the rate's course. Rates are requests a second.
 
     `ceiling` is where the service refused, `base` where the rate went on after that; both are

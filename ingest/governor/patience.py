@@ -7,13 +7,12 @@ best.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ingest.errors import Retryable, Trouble
 
 
-@dataclass(frozen=True, slots=True)
-class Attempts:
+class Attempts(Struct, frozen=True):
     """What one batch has behind it: how many attempts failed, and when the first one did."""
 
     failed: int = 0
@@ -25,8 +24,7 @@ class Attempts:
         return Attempts(self.failed + 1, first)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What to do with a batch after a failed attempt.
 
     `retry`: wait `wait_s`, then ask `admit` again. Otherwise the batch is not to be sent again by

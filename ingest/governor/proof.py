@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
 from statistics import fmean, median, stdev
+
+from msgspec import Struct, field
 
 from ingest.governor.level import SLOWEST_PER_S
 
@@ -40,8 +41,7 @@ REST_S = 30.0
 REST_CAP_S = 480.0
 
 
-@dataclass(slots=True)
-class Gap:
+class Gap(Struct):
     """What came between two pressures."""
 
     accepted: int = 0
@@ -49,8 +49,7 @@ class Gap:
     seconds: float = 0.0
 
 
-@dataclass(slots=True)
-class Row:
+class Row(Struct):
     """Pressures in a row. `since` is when the last of them started, `gap` what came after it.
 
     `last` gaps are kept; of those at a learned rate, `accepted` and `refused` count the answers.

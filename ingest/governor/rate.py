@@ -29,7 +29,9 @@ about a higher rate. An outage proves nothing either: if nothing at all was take
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.governor.chance import Chance
 from ingest.governor.level import SHORT_HOLD_S, Level
@@ -49,8 +51,7 @@ LIGHT_EVENTS = 3
 LIGHT_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Pressure:
+class Pressure(Struct, frozen=True):
     """The service began to refuse: `start` is when the first refused attempt started, `at` when
     that was known. `before` and `used_s` say where the rate was, `goodput` what was accepted a
     second since the pressure before, `active_s` how long (at most a second) it was sent unpaused.

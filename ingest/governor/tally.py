@@ -8,14 +8,14 @@ same at any rate.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 SLOT_S = 0.02
 KEPT_S = 12.0
 
 
-@dataclass(slots=True)
-class Started:
+class Started(Struct):
     """Attempts of one stretch of time: all, those known to be accepted, those known as refused."""
 
     all: int = 0

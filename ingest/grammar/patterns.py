@@ -7,8 +7,9 @@ matched nothing goes back into it, so a pattern looks at each byte a fixed numbe
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from ingest.model import Dialect
 
@@ -16,8 +17,7 @@ RUN_RECORDS = 4096  # in one match: `re` holds the interpreter's lock for about 
 NOT_AT_END = rb"(?!\Z)"  # csv wants something behind an escaped line end
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
+class Spelling(Struct, frozen=True):
     """What a dialect's patterns are put together from. An absent mark is empty."""
 
     delimiter: bytes
@@ -59,8 +59,7 @@ def spelling(dialect: Dialect) -> Spelling:
     return Spelling(d, q, e, c, quoted, bare)
 
 
-@dataclass(frozen=True, slots=True)
-class Grammar:
+class Grammar(Struct, frozen=True):
     """A dialect's patterns. `run` is up to RUN_RECORDS lines that are records, blank or comments,
     `closed` fields of which the last is a quoted one."""
 

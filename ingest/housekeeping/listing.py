@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Struct
 
 from ingest.state import RunDir
 
@@ -55,8 +55,7 @@ class _Origin(msgspec.Struct):
     fresh: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PastRun:
+class PastRun(Struct, frozen=True):
     """One run as listed. Without a report that can be read, its figures are None.
 
     `records` are the four counts by name; `started` is UTC, `target` somebody else's text.

@@ -20,8 +20,9 @@ import shutil
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from ingest.errors import JobHeld, SettingsError
 from ingest.housekeeping.listing import is_fresh, read_past
@@ -33,8 +34,7 @@ _GONE = ".removed"
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
-class Going:
+class Going(Struct, frozen=True):
     """A run that may go, the bytes in its files, and whether it is the last in its job's books."""
 
     run: RunDir
@@ -42,8 +42,7 @@ class Going:
     latest: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What would go, the oldest first; how many runs of that age stay, and why.
 
     `leftovers` are names and sizes of what an earlier removal did not get done.
@@ -59,8 +58,7 @@ class Plan:
         return sum(one.size_bytes for one in self.runs) + sum(size for _, size in self.leftovers)
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaned:
+class Cleaned(Struct, frozen=True):
     """What went: runs and bytes. How many stayed after all, and what could not be deleted."""
 
     runs: int

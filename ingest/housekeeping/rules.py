@@ -8,7 +8,8 @@ asked for, the last never does.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.housekeeping.listing import State
 
@@ -23,8 +24,7 @@ class Kept(enum.Enum):
     REJECTS = "with rejects, which can still be mended"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What shall go: runs unused for more than `older_than_s` seconds, of one job or of all."""
 
     older_than_s: float
@@ -33,8 +33,7 @@ class Wanted:
     with_rejects: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What decides about a run. `latest` in its job's books; `held`: its job's lock is."""
 
     age_s: float

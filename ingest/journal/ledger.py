@@ -11,10 +11,11 @@ costs one question on resume; an outcome that were lost would mean sending somet
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import anyio
 import anyio.to_thread
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.errors import IngestError
 from ingest.journal.records import RunRecord
@@ -23,8 +24,7 @@ from ingest.journal.writing import Intend, NoteState, Op, Settle, TakeApart, key
 from ingest.model import Batch, Receipt
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
+class _Waiting(Struct, eq=False):
     """One op on its way; `done` once it is durable or refused."""
 
     op: Op

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from ingest.journal.intervals import IntervalSet
 from ingest.model import Outcome, Span, Spool
@@ -44,8 +45,7 @@ STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class NewRun:
+class NewRun(Struct, frozen=True):
     """A run that begins. `name` is its id for people; `identity` a digest over `identity_json`,
     which is kept to say what changed. `nonce` is what the run's stamps and ids are made from."""
 
@@ -57,8 +57,7 @@ class NewRun:
     nonce: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True):
     """A run as the journal has it. Times are wall times in seconds.
 
     `highest` is the highest batch number that an intent was ever recorded for, `accounts` what was
@@ -80,8 +79,7 @@ class RunRecord:
     forgotten: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FileRecord:
+class FileRecord(Struct, frozen=True):
     """A file of a run. `index` is its place in the run under way (-1: it is not part of it).
 
     `complete`: it was read to its end, and `records` and `sha256` say what it held.
@@ -98,8 +96,7 @@ class FileRecord:
     complete: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class IntentRecord:
+class IntentRecord(Struct, frozen=True):
     """A recorded body: its place, what it answers for, its digest, and how often it went out.
 
     `(number, offset, count)` names it: parts share the number (`offset` and `part` are those of
@@ -139,8 +136,7 @@ class IntentRecord:
         return sum(span.count for span in self.spans)
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """Sums over a run's settled intents; those that are open count nowhere.
 
     `refused` records were named by the service in bodies that it took otherwise; they and rejected
@@ -158,8 +154,7 @@ class Tally:
     apart: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """The records that need no further sending, by the file's index in the run under way."""
 
     files: Mapping[int, IntervalSet]

@@ -21,8 +21,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ingest.display import encodable
 from ingest.errors import IngestError, SettingsError
@@ -48,8 +49,7 @@ _SETTLE = """
         message = ? WHERE id = ?"""
 
 
-@dataclass(frozen=True, slots=True)
-class Intend:
+class Intend(Struct, frozen=True):
     """This body is about to be sent. `at` is wall time in seconds."""
 
     batch: Batch
@@ -57,24 +57,21 @@ class Intend:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(Struct, frozen=True):
     """This body reached its end."""
 
     receipt: Receipt
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class TakeApart:
+class TakeApart(Struct, frozen=True):
     """This body was surely refused as a whole; its parts will stand for it."""
 
     key: Key
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class NoteState:
+class NoteState(Struct, frozen=True):
     """How far the upload of this body is: JSON, the target's own."""
 
     key: Key

@@ -13,10 +13,10 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
+from msgspec import Struct, field
 
 from ingest.display import encodable
 from ingest.errors import SettingsError
@@ -26,8 +26,7 @@ _STEP_BYTES = 64 * 1024
 _FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-@dataclass(slots=True)
-class WrittenRejects:
+class WrittenRejects(Struct):
     """What stands in a rejects file: records by the file's name as written there, and reasons.
 
     `torn_bytes` of an unfinished last line were cut off.

@@ -8,16 +8,16 @@ codes, the first that applies: 2 something to mend, 7 the service is away, 0.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 State = Literal["ok", "warn", "mend", "away", "unknown"]
 MARKS: dict[State, str] = {"ok": "✓", "warn": "!", "mend": "✗", "away": "✗", "unknown": "?"}
 PLAIN_MARKS: dict[State, str] = {"ok": "ok", "warn": "!", "mend": "X", "away": "X", "unknown": "?"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One line: what was looked at, what was found in plain words, and what to do (`mend`)."""
 
     name: str

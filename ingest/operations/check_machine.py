@@ -8,7 +8,7 @@ forgets as well.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ingest.display import count, size
 from ingest.operations.check_finding import Finding
@@ -25,8 +25,7 @@ CLOCK_WRONG_S = 300.0
 ELSEWHERE = "name another one with --state-dir DIR (or INGEST_STATE_DIR)"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """The state directory as it was found. `trouble` says why nothing can be written there (or in
     the nearest directory above, if it is not there yet); `journal` why no journal can be kept."""
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
+from msgspec import Struct
 
 from ingest.shape import time_rules, times
 from ingest.shape.rules import Rule
@@ -42,8 +42,7 @@ _DATE_LIKE = r"^[A-Za-z0-9]{1,9}[-/. ,]{1,2}[A-Za-z0-9]{1,9}[-/. ,]{1,2}[0-9]{1,
 _ORDER_OF = {"b": "m", "B": "m"}
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """One spelling: ISO 8601 where `format` is empty."""
 
     kind: Literal["date", "timestamp"]

@@ -8,7 +8,7 @@ comment says which two. What numbers are is `init_numbers`.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from ingest.operations.init_dates import Form
 from ingest.operations.init_decided import Decided, Holds, as_text, every, gaps, null_words

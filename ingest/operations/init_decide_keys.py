@@ -6,7 +6,7 @@ here and a number in quotes there is a number.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from ingest.job import FieldType
 from ingest.operations.init_decide import decide, plain_text, told_truth

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ingest.job import FieldType
 from ingest.operations.init_evidence import Evidence, Kind
 from ingest.shape.values import INT64_MAX, INT64_MIN, shown
 
 
-@dataclass(frozen=True, slots=True)
-class Holds:
+class Holds(Struct, frozen=True):
     """What the service's columns could hold: `integers` are the ends of its whole numbers."""
 
     booleans: bool
@@ -18,8 +17,7 @@ class Holds:
     wider: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """A field's type and what goes with it; `why` is the evidence, `doubts` what a person may see
     otherwise. An integer with words for true and false stands for a boolean."""
 

@@ -14,8 +14,9 @@ What a run would refuse all the same stands in `conflicts`, by the very function
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ingest.job import Job
 from ingest.operations.init_fields import FieldDraft, drafted, unnamed
@@ -33,8 +34,7 @@ KEY_WORDS = ("id", "key", "uuid", "guid", "code", "number", "no")
 KEY_TYPES = ("string", "integer")
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A job: its sections as they stand in the file (`fields` apart), and the comments of each."""
 
     sections: Mapping[str, Mapping[str, Any]]

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.operations.init_decide import decide
 from ingest.operations.init_decide_keys import decide_key
@@ -23,8 +25,7 @@ FILE_FIELD = "file"
 AS_NUMBERS = "; they are 1 and 0, since the service has no booleans"
 
 
-@dataclass(frozen=True, slots=True)
-class FieldDraft:
+class FieldDraft(Struct, frozen=True):
     """One field: `settings` as they stand in the job, the evidence, the doubts. `unique`: no value
     stands twice."""
 

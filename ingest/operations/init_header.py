@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import Any
+
+from msgspec import Struct, field
 
 from ingest import grammar
 from ingest.job import SourceSettings
@@ -31,8 +32,7 @@ FEW_RECORDS = 5
 DOUBT = "LOOK AT THIS: "
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """Settings for `[source]`, and the sentence about them; nothing where none are needed.
 
     `row` (from 0) is the record that holds the header for which `columns` stand, None where there

@@ -10,7 +10,8 @@ read from its start (a packed one) gives its start where a place falls into it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 SMALL_BYTES = 64 * 1024 * 1024
 PACKED_AS = 6  # text packs to about a sixth
@@ -18,16 +19,14 @@ PLACES = 3
 PLACE_BYTES = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(Struct, frozen=True):
     """One file: `size_bytes` on the disk; `seekable`: it can be read from anywhere."""
 
     size_bytes: int
     seekable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """`size_bytes` of the file at `index`, from `start`; `place` is 0 to 2: start, middle, end."""
 
     index: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.job import FieldSettings
 from ingest.model import Layout, Schema
@@ -14,8 +15,7 @@ from ingest.shape.service import ServiceTypes
 AUDIT = frozenset({"id", "created_at", "updated_at"})
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """The input. `whole`: every record of it was looked at. `layouts` name the first file of each,
     `stems` are the files' names without endings, `notes` what finding and reading had to say."""
 
@@ -45,8 +45,7 @@ class Seen:
         return [c for c in dict.fromkeys(every) if c not in shared]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceSeen:
+class ServiceSeen(Struct, frozen=True):
     """The service. `live` is its table, None where there is none; `unasked` says why that is not
     known, and is empty where it is."""
 

@@ -7,11 +7,11 @@ the first `RECORDS`. *Before* is the source's own text, *after* the JSON that tr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from ingest import grammar
 from ingest.model import Layout, Place, Slice
@@ -24,8 +24,7 @@ VALUE_CHARS = 200
 _NULL = "null"
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """One record: its texts by source column, and the JSON texts that travel, by field."""
 
     before: Mapping[str, str]

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import anyio.to_thread
+from msgspec import Struct
 
 from ingest.model import Batch, Slice
 from ingest.pack import MemoryEnvelope, Packer, record_border, split
@@ -26,8 +26,7 @@ from ingest.protocols import Envelope
 SAMPLE_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(slots=True)
-class WayCounts:
+class WayCounts(Struct):
     """What one way would take. `size_bytes` are bodies with their framing (of a file: as it is
     packed); where `exact` is false, the figures of `about` are estimates."""
 

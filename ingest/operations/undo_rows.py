@@ -19,9 +19,9 @@ from array import array
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 
 import xxhash
+from msgspec import Struct, field
 
 from ingest.errors import TargetError
 from ingest.operations.undo_rules import Fate, Tally, check_deleted
@@ -34,16 +34,14 @@ CHUNK = TheseIds.MOST
 Judged = list[tuple[Row, Fate]]
 
 
-@dataclass(frozen=True, slots=True)
-class RowSet:
+class RowSet(Struct, frozen=True):
     """Rows that are judged together. `stamp`: they are all of its rows; else each has an id."""
 
     judged: Judged
     stamp: str = ""
 
 
-@dataclass(slots=True)
-class Undoing:
+class Undoing(Struct):
     """One way through the rows. `starts` gives what a file's record numbers are added to, None
     for a run that is known by its stamps in `column`; `unfit` are files that can't be read again.
     Of the rows `most` may be deleted: those that a person has said yes to."""

@@ -16,8 +16,9 @@ record that was rejected are *foreign*, and stay in any case.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from ingest.errors import SettingsError, TargetError
 from ingest.job import Job
@@ -47,8 +48,7 @@ def way_of(job: Job, run: str) -> Way:
     )
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """Rows by their fate, and those that were deleted."""
 
     rows: Counter[Fate] = field(default_factory=Counter)

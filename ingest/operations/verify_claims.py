@@ -8,8 +8,9 @@ which records are settled, and of the others nothing is claimed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from ingest.display import encodable
 from ingest.journal import IntervalSet, WrittenRejects
@@ -17,8 +18,7 @@ from ingest.journal import IntervalSet, WrittenRejects
 Status = Literal["expected", "rejected", "open", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class FileClaim:
+class FileClaim(Struct, frozen=True):
     """One file of a run. `records` were read; `settled` are those that ended (None: all).
 
     `open`: perhaps there. `sha256` is the file's then, None where it is not known. The first

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from ingest.operations.verify_cells import Columns, Json, read_record
 from ingest.operations.verify_claims import Claims, FileClaim, Status
@@ -18,8 +19,7 @@ CHUNK_ROWS = 2000
 CHUNK_BYTES = 2_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """Records of one file that follow each other, without those that the mapping makes no row of.
 
     `numbers` and `lines` go together; the part's records are `first` to `last`. `line_of` leads
@@ -42,8 +42,7 @@ class Expected(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One record that must be there."""
 
     part: Part
@@ -62,8 +61,7 @@ class Record:
         return Example(kind, *where, column, expected, found)
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """What all ways of comparing share: the rows to be, the claims, the columns, the findings."""
 
     expected: Expected

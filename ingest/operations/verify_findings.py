@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 Difference = Literal["missing", "changed", "doubled", "foreign"]
 KINDS: tuple[Difference, ...] = ("missing", "changed", "doubled", "foreign")
@@ -19,8 +20,7 @@ EXAMPLES = 20
 CELL_CHARS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """One difference: where the record stands (None: it is in no file), and a cell of it.
 
     Without a column, `expected` and `found` are whole rows, None where there is none.
@@ -47,8 +47,7 @@ class Example:
         }
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Struct):
     """A verification's running total."""
 
     checked: int = 0

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import xxhash
+from msgspec import Struct, field
 
 BUCKETS = 1 << 16
 _MASK = (1 << 128) - 1
@@ -71,8 +71,7 @@ def bucket_of(row: bytes) -> int:
     return xxhash.xxh3_128_intdigest(row) & (BUCKETS - 1)
 
 
-@dataclass(slots=True)
-class Resolved:
+class Resolved(Struct):
     """The rows of the buckets that differ: how often each is expected, and found."""
 
     expected: Counter[bytes] = field(default_factory=Counter)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from math import fsum, isfinite
 from typing import Any
+
+from msgspec import Struct
 
 from ingest.operations.verify_expected import Compared
 from ingest.protocols import Sum
@@ -19,8 +20,7 @@ from ingest.protocols import Sum
 TOLERANCE = 1e-9
 
 
-@dataclass(slots=True)
-class Expected:
+class Expected(Struct):
     """One column's values so far; `size` is the sum of their absolute values."""
 
     count: int = 0

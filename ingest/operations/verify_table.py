@@ -8,13 +8,12 @@ nobody counted before, it is not known whether there is one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ingest.display import count
 
 
-@dataclass(frozen=True, slots=True)
-class TableFacts:
+class TableFacts(Struct, frozen=True):
     """`before`: rows before the run, None if not known; `later` those of later runs, None if that
     is not known; `now` the count."""
 

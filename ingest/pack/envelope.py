@@ -6,15 +6,15 @@ never exceeds it. A body is a list of views of what the shaper encoded; nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.model import Limits, Slice
 from ingest.pack.slices import NEWLINE, leading_records
 from ingest.protocols import OpenBody, Stamper
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryEnvelope:
+class MemoryEnvelope(Struct, frozen=True):
     """Framing of bodies that are kept in memory: `head`, records, `tail`.
 
     `record_end` stands behind every record; where it is more than a newline (`,\\n`), it separates,

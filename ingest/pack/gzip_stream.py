@@ -21,9 +21,9 @@ long as sixteen records: at least 4 KiB, and for long records all of the 32.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from isal import isal_zlib
+from msgspec import Struct
 
 LEVEL = 1
 HEADER = b"\x1f\x8b\x08\x00" + b"\0" * 4 + b"\x04\xff"  # no name, no time, quickest, any system
@@ -36,8 +36,7 @@ _LEAST_WINDOW_BITS = 12
 _STEP_BYTES = 256 * 1024  # the library grows its output by copying: a quarter slower for 4 MiB
 
 
-@dataclass(frozen=True, slots=True)
-class Deflated:
+class Deflated(Struct, frozen=True):
     """A chunk as raw deflate data that ends at a byte, and what it unpacks to."""
 
     pieces: tuple[bytes, ...]
@@ -50,8 +49,7 @@ class Deflated:
         return sum(map(len, self.pieces))
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """What stands behind the chunks of a member: the CRC-32 of all, and their plain length."""
 
     crc32: int = 0

@@ -32,9 +32,10 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 
 import polars as pl
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.errors import SettingsError, TargetError
 from ingest.model import MARK_EVERY, FileInfo, Slice
@@ -55,8 +56,7 @@ _WAY_ON = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class IdRange:
+class IdRange(Struct, frozen=True):
     """The ids that one file's records may get: `first` to `last`, both included."""
 
     file: FileInfo

@@ -6,14 +6,14 @@ whoever sees them in order adds the base.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.model import FileInfo, Origin, Reject, Shaped, ShapedSegment, Slice
 from ingest.pack.slices import split
 
 
-@dataclass(frozen=True, slots=True)
-class Numbered:
+class Numbered(Struct, frozen=True):
     """A shaped block with its places in the files.
 
     `ranges` are the records that were read: file, first, last. `rejected_in` is the file of each

@@ -13,7 +13,9 @@ In memory stays, for each block, the block without its bytes and where these end
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.errors import IngestError
 from ingest.kept import Kept
@@ -69,8 +71,7 @@ class Origins:
             self._file.remove()
 
 
-@dataclass(frozen=True, slots=True)
-class OnDisk:
+class OnDisk(Struct, frozen=True):
     """A `model.Restorable` that reads its block back."""
 
     origins: Origins

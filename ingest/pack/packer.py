@@ -15,7 +15,8 @@ not, since with few keys it would come to hold the whole input.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ingest.errors import TargetError
 from ingest.model import Batch, Slice, Span, spans_of

@@ -22,10 +22,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import anyio.to_thread
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.errors import IngestError
 from ingest.model import Batch, Slice
@@ -37,8 +38,7 @@ Key = tuple[int, int, int]
 _SETTLED, _FREE = -1, -2
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(Struct, frozen=True):
     """`count` records of a slice with one owner, between two record numbers."""
 
     owner: int

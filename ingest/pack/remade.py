@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import anyio.to_thread
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.errors import SettingsError
 from ingest.model import Batch, Limits, Slice, Span, Spool
@@ -84,8 +85,7 @@ class RecordedIntent(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Gathered:
+class Gathered(Struct):
     """An open intent, and what of it has come by so far.
 
     `parts` hold its records; of a spool that is whole only places, in `places`. `filler` is what
@@ -192,8 +192,7 @@ def cannot_be_made(intent: RecordedIntent, why: str) -> SettingsError:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Unlimited:
+class _Unlimited(Struct, frozen=True):
     """An envelope whose bodies take all that comes."""
 
     envelope: Envelope
@@ -221,8 +220,7 @@ class _Unlimited:
         return self.envelope.lowered(size_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class _UnlimitedBody:
+class _UnlimitedBody(Struct, frozen=True):
     """A body that is asked no limit."""
 
     body: OpenBody

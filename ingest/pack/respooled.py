@@ -9,7 +9,8 @@ that file is deleted here: the spool goes when its intent is settled (`spool_fol
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ingest.errors import IngestError
 from ingest.model import Origin, Restorable, Slice, Spool

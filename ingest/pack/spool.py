@@ -29,12 +29,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
+from msgspec.structs import replace
 
 from ingest.errors import IngestError, TargetError
 from ingest.model import Batch, Origin, Restorable, Slice, Spool, spans_of

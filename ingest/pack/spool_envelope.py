@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.errors import TargetError
 from ingest.model import Limits
@@ -13,8 +14,7 @@ from ingest.pack.spool_file import FRAME_BYTES
 from ingest.protocols import OpenBody
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolEnvelope:
+class SpoolEnvelope(Struct, frozen=True):
     """A `protocols.Envelope` for the shaper to know what fits; no body is opened through it."""
 
     limit_bytes: int

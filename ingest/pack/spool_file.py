@@ -21,8 +21,9 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from ingest.errors import IngestError
 from ingest.model import Restorable, Slice, Spool
@@ -43,8 +44,7 @@ from ingest.pack.spool_leftovers import NAME
 FRAME_BYTES = len(HEADER) + TRAILER_BYTES
 
 
-@dataclass(slots=True)
-class Chunk:
+class Chunk(Struct):
     """Records that are compressed together: views of them, and the blocks that come up in them."""
 
     views: list[memoryview] = field(default_factory=list)

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.errors import TargetError
 
@@ -32,8 +33,7 @@ _SUFFIX = len(":000000000.000000.000000")
 _DEFECT = "this is a defect"
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """The stamps of one run. `nonce` is random, at least `NONCE_BYTES` long.
 
     Raises TargetError, a defect, for a run id that JSON would escape and for a short nonce.

@@ -7,8 +7,9 @@ are read as there are whole ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from ingest.page.reading import Report, column, number, part
 
@@ -16,8 +17,7 @@ _AMOUNTS = ("accepted", "bytes_sent", "requests", "paused_s", "in_flight")
 _PERCENTILES = ("latency_p50_ms", "latency_p95_ms")
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """One stretch: amounts within it, requests under way in the mean, latencies in milliseconds."""
 
     start_s: float

@@ -12,7 +12,8 @@ browser shows under the pointer; readers of the screen get the plot's summary in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.page.course import Stretch
 from ingest.page.markup import Html, joined, tag
@@ -26,8 +27,7 @@ _PAUSED = 0.5  # a stretch of which at least so much is a pause is shown as one
 Value = Callable[[Stretch], float | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Struct, frozen=True):
     """One curve: `look` is its CSS class; `filled`: down to the axis, or to the curve `down_to`."""
 
     value: Value
@@ -36,8 +36,7 @@ class Curve:
     down_to: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
+class Plot(Struct, frozen=True):
     """What one plot shows. `said` is its summary in words, `unit` stands behind a value under the
     pointer, `rule` is a value worth a line of its own, with its words."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+import msgspec
 import structlog
 
 from ingest.display import encoding_of, json_line, safe
@@ -62,8 +63,7 @@ class JsonWatcher(Steady):
         if self._every_s is None or snapshot.elapsed_s - self._last_s < self._every_s:
             return
         self._last_s = snapshot.elapsed_s
-        fields = {name: getattr(snapshot, name) for name in Snapshot.__slots__}
-        self._event("info", "progress", **fields)
+        self._event("info", "progress", **msgspec.to_builtins(snapshot))
 
     def batch(self, receipt: Receipt) -> None:
         """The event `batch`; a warning, unless the body was accepted whole.

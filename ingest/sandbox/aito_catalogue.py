@@ -18,9 +18,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from ingest.sandbox import aito_tables
 from ingest.sandbox.aito_refusal import BAD_COLUMN, BAD_SCHEMA, EXISTS, bad, no_table
@@ -35,8 +35,7 @@ Tables = dict[str, Table]
 Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A table and the number of its rows' table."""
 
     number: int

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from ingest.sandbox.aito_file_lines import LINE_BYTES
 from ingest.sandbox.aito_file_status import FINISHED, RUNNING, WAITING, Session, failing_row

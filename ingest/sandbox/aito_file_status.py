@@ -23,11 +23,12 @@ Everything about uploaded files that nobody published stands in this list of gue
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 ROWS_LISTED = 50
 ROW_BYTES = 16 * 1024  # fifty of them, escaped, and a last one must fit into one row of SQLite
@@ -37,8 +38,7 @@ WAITING, RUNNING, FINISHED = "waiting", "running", "finished"
 NO_ROW: Final = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """One file's upload: what was done of it. Times are seconds of the epoch.
 
     `read` lines were taken from the file, blank ones not counted; `completed` of them landed.

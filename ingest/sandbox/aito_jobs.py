@@ -14,9 +14,10 @@ from __future__ import annotations
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from ingest.sandbox.refusal import Refused
 
@@ -26,8 +27,7 @@ EXPIRES = timedelta(hours=1)
 Answer = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """A job that is done: when it began and ended, and what came of it."""
 
     id: str

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.sandbox import aito_records
 from ingest.sandbox.aito_refusal import bad
@@ -24,8 +26,7 @@ from ingest.sandbox.store import Store
 Answer = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request: its database ("" at the root), version ("v1" or "v2"), table ("" if its path
     names none) and body."""
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ingest.sandbox import aito_types, aito_where
 from ingest.sandbox.aito_catalogue import Catalogue, Entry
@@ -26,8 +27,7 @@ MOST_HITS = 100_000  # an answer is made in memory
 _KEYS = frozenset({"from", "where", "offset", "limit", "select"})
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """What is asked of which database ("" at the root) in which version."""
 
     base: str

@@ -11,12 +11,12 @@ field is null; of a key that stands twice the last counts (guess).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
 import orjson
+from msgspec import Struct
 
 from ingest.sandbox import aito_refusal, aito_types
 from ingest.sandbox.aito_refusal import BAD_JSON, bad
@@ -33,8 +33,7 @@ _NO_OBJECT = "expected a JSON object for each row"
 _NO_ARRAY = "Expected JSON array for import"  # the engine's own words, seen in its client
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """Parsed records, and the JSON text of their values where a column keeps it."""
 
     records: Sequence[Record]

@@ -15,10 +15,10 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from ingest.sandbox import aito_query, aito_records, aito_where
 from ingest.sandbox.aito_catalogue import Catalogue, Key, Transaction

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.sandbox import aito_types
 from ingest.sandbox.aito_refusal import BAD_COLUMN, BAD_SCHEMA, bad
@@ -29,8 +31,7 @@ _KEYS = frozenset({"type", "nullable", "link", "analyzer"})
 _KINDS = {"v1": ("table",), "v2": ("table", "collection")}
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """Where a column's values must exist."""
 
     table: str
@@ -40,8 +41,7 @@ class Link:
         return f"{self.table}.{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column. `slot` is its number in the database, which no other column of the table had."""
 
     name: str
@@ -58,8 +58,7 @@ class Column:
         return {"type": self.type, "nullable": self.nullable, **given}
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table or collection: its columns in the order they were defined."""
 
     kind: str

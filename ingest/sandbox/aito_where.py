@@ -16,8 +16,9 @@ rehearsal should not delete more than was meant.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from ingest.sandbox import aito_types
 from ingest.sandbox.aito_refusal import bad_query, unknown_field
@@ -29,8 +30,7 @@ _COMPARED = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 _NUMBERS = frozenset({"Int", "Long", "Decimal"})
 
 
-@dataclass(slots=True)
-class Condition:
+class Condition(Struct):
     """SQL, the values for its question marks in order, and the fields that had to be left out."""
 
     sql: str = "TRUE"
@@ -54,8 +54,7 @@ def slot(column: Column) -> str:
     return f"c{column.slot}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Compiler:
+class _Compiler(Struct, frozen=True):
     table: Table
     condition: Condition
     lenient: bool

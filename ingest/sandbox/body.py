@@ -15,10 +15,10 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from ingest.sandbox.refusal import Refused, bad, shown
 
@@ -32,8 +32,7 @@ class Disconnected(Exception):  # noqa: N818 - a way to end, not an error
     """The client went away before its body was whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """A body as it came: its size, and its pieces unless they were thrown away."""
 
     size_bytes: int
@@ -44,8 +43,7 @@ class Received:
         return self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
 
 
-@dataclass(frozen=True, slots=True)
-class InsertRequest:
+class InsertRequest(Struct, frozen=True):
     """What an insert asks for."""
 
     records: list[dict[str, Any]]

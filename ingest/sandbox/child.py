@@ -17,7 +17,6 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -25,6 +24,7 @@ from typing import IO
 import anyio
 import orjson
 from anyio.abc import Process
+from msgspec import Struct
 
 NEEDED = ("starlette", "uvicorn", "httptools")
 READY_S = 30.0
@@ -37,8 +37,7 @@ class SandboxError(Exception):
     """The sandbox could not be started; the message has its last words."""
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxChild:
+class SandboxChild(Struct, frozen=True):
     """A running sandbox."""
 
     base_url: str

@@ -30,9 +30,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
+
+from msgspec import Struct
 
 FORMS: Final = (
     "STATUS:WHEN, STATUS:WHEN:RETRY_AFTER, reset-before:WHEN, reset-after-commit:WHEN, "
@@ -70,16 +71,14 @@ class FaultError(ValueError):
     """A fault spec that can't be understood; the message names the right forms."""
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(Struct, frozen=True):
     """Which requests are hit: a `share` of all (0 to 1), or the `first` n."""
 
     share: float = 0.0
     first: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """One spec, parsed. `delay_s` is the wait of a kind that waits, or else a Retry-After."""
 
     kind: str
@@ -93,8 +92,7 @@ class Fault:
         return _SCOPES.get(self.kind, RECORDS)
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(Struct, frozen=True):
     """What happens to one request: a wait, and at most one fault after it."""
 
     slow_s: float = 0.0

@@ -16,10 +16,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from msgspec import Struct
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,8 +35,7 @@ ABORT_EXTENSION = "ingest.abort"  # in scope["extensions"]: {"abort": callable},
 COUNTED_EXTENSION = "ingest.counted"  # {"bytes": n}: the body was counted instead of kept
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request as ASGI hands it over."""
 
     scope: Scope

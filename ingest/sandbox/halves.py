@@ -13,10 +13,10 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec import Struct, field
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -39,8 +39,7 @@ TOKEN_SHOWN = f'"{_USUAL}"' if TOKEN == _USUAL else f"the one in {TOKEN_VARIABLE
 _HALF = "ingest.half"  # where the half that serves a request stands in its scope
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What a sandbox is started with."""
 
     data_dir: Path
@@ -54,8 +53,7 @@ def _never(_method: str, _path: str) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class ApiHalf:
+class ApiHalf(Struct, frozen=True):
     """One service.
 
     `claims(path, headers)` says whether a request is its own; the first of `app.HALVES` that says
@@ -73,8 +71,7 @@ class ApiHalf:
     streams: Callable[[str, str], bool] = _never
 
 
-@dataclass(slots=True)
-class Shared:
+class Shared(Struct):
     """What lives as long as the server: counts, the store on its one thread, the closing bell."""
 
     settings: Settings

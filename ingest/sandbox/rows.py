@@ -20,10 +20,11 @@ How a record finds its row (the page's rules, and where it is silent, guesses):
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Any
+
+from msgspec import Struct
 
 from ingest.sandbox import values
 from ingest.sandbox.names import quoted
@@ -34,8 +35,7 @@ Records = Sequence[Mapping[str, Any]]
 Stored = Mapping[str, Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """One statement over the rows from record `first` (counted from 0) on."""
 
     sql: str
@@ -43,8 +43,7 @@ class Write:
     first: int
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(Struct, frozen=True):
     """A table with the checks of its columns compiled; made anew when the table changes."""
 
     table: Table

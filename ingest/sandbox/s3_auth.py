@@ -13,9 +13,10 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote_to_bytes
+
+from msgspec import Struct
 
 from ingest.sandbox import s3_sign
 from ingest.sandbox.s3_errors import S3Error, denied
@@ -32,8 +33,7 @@ _STAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """A request's first lines, undecoded. Header names in lower case."""
 
     method: str
@@ -42,8 +42,7 @@ class Head:
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
+class _Claim(Struct, frozen=True):
     """What the query says of the signature."""
 
     access_id: str

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 from urllib.parse import quote
+
+from msgspec import Struct
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 REGION: Final = "us-east-1"
@@ -32,16 +33,14 @@ _UNRESERVED = "-_.~"
 Pairs = tuple[tuple[str | bytes, str | bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """An access key: its id stands in every URL, its secret in none."""
 
     access_id: str
     secret: str
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What a signature covers. `headers` are the signed ones alone, their names in lower case.
 
     `query` holds every parameter but the signature.

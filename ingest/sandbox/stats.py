@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 RESET = "reset"
 DISCONNECTED = "disconnected"
 
 
-@dataclass(slots=True)
-class Stats:
+class Stats(Struct):
     """Running counts; touched from the event loop only."""
 
     requests: int = 0

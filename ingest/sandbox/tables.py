@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.sandbox.names import checked, folded
 from ingest.sandbox.refusal import bad, shown
@@ -42,8 +44,7 @@ TABLE_PROPERTIES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column: its name, its type and the properties that were given for it."""
 
     name: str
@@ -82,8 +83,7 @@ AUDIT = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table: its name, its own properties and the users' columns, in the order they came."""
 
     name: str

@@ -24,10 +24,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, time
 from math import isfinite
 from typing import Any
+
+from msgspec import Struct
 
 from ingest.sandbox.tables import Column
 
@@ -48,8 +49,7 @@ _TIMESTAMP = re.compile(
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """A column's rule: `fits` over a column, `problem` for one value, `stored` for the database."""
 
     name: str

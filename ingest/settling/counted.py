@@ -14,8 +14,9 @@ ids in the midst of others. A batch from one file is one run and one request.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from ingest.model import Batch
 from ingest.protocols import Clock
@@ -153,8 +154,7 @@ class IdSettler:
         return await settled(counted, patience, self._note)
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """A question whose answer is how many of a batch's records are in the table.
 
     `rows` says in words which rows those are, and where."""

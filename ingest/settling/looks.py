@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.errors import IngestError, TargetError
 from ingest.protocols import Clock
@@ -33,8 +34,7 @@ class CountMismatch(TargetError):  # noqa: N818 - it says what happened
     kind = "count_mismatch"
 
 
-@dataclass(frozen=True, slots=True)
-class SettleRules:
+class SettleRules(Struct, frozen=True):
     """`longest_server_s`: the longest time in which the service may still commit a request that it
     has received, counted from when it had the whole body."""
 
@@ -51,8 +51,7 @@ class Look(enum.Enum):
     UNKNOWN = "it could not be told"
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How long absence proves nothing: until the monotonic clock shows `due_s`."""
 
     due_s: float

@@ -10,7 +10,8 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.job import FieldType
 from ingest.model import Column, Schema
@@ -18,8 +19,7 @@ from ingest.shape.field_types import FITS
 from ingest.shape.service import Meeting
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """The fields of a plan: their types by name, and the source columns that they read.
 
     `rest`: members of a JSON record that no field reads travel, too.

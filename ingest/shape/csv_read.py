@@ -10,9 +10,8 @@ Fields are text as written: empty is "", quoted or not; nothing is trimmed and n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import polars as pl
+from msgspec import Struct
 
 from ingest import grammar
 from ingest.model import Block, Form, Place, Reject
@@ -21,8 +20,7 @@ from ingest.shape.csv_native import read_native, schema
 from ingest.shape.places import Found, Places
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedSegment:
+class ParsedSegment(Struct, frozen=True):
     """What one segment gave: `rows` to the frame, of `records` found in `lines` physical lines.
 
     `record` and `line` of the rejects count from 1 in the segment, `byte` is that of the file.
@@ -34,8 +32,7 @@ class ParsedSegment:
     rejects: tuple[Reject, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """A block's good records, in order, as columns c0, c1, ... of strings without nulls."""
 
     frame: pl.DataFrame

@@ -7,9 +7,9 @@ changes. Every layout of the input (files may order their columns differently) h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import polars as pl
+from msgspec import Struct
 
 from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.csv_read import Parsed, of_lines, read_csv
@@ -22,8 +22,7 @@ from ingest.shape.shaped import Rows, pseudo_columns, put_together
 from ingest.shape.spelled import read_spelled
 
 
-@dataclass(frozen=True, slots=True)
-class CsvShaper:
+class CsvShaper(Struct, frozen=True):
     """Implements `protocols.Shaper`. `record_end` and `largest_record` are the envelope's."""
 
     plans: Mapping[Layout, ShapePlan]

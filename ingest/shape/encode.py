@@ -11,11 +11,11 @@ Nothing here knows files, places or services. A line is never encoded twice.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 import polars as pl
+from msgspec import Struct
 
 from ingest.model import Stage
 from ingest.shape.encode_check import NOTHING_KNOWN, Checked, Known, check, is_null
@@ -28,8 +28,7 @@ from ingest.shape.values import BadValue, quoted
 NULL = "null"
 
 
-@dataclass(frozen=True, slots=True)
-class BadCell:
+class BadCell(Struct, frozen=True):
     """What keeps a row from travelling: a field's value, or, without a field, the whole record."""
 
     row: int
@@ -38,8 +37,7 @@ class BadCell:
     trouble: BadValue
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(Struct, frozen=True):
     """Lines of the good rows, in order; `rows` are their numbers in the frame, None if all are.
 
     `bad` holds the first trouble of each bad row, by row. `keys` is the upsert key of each line.
@@ -53,16 +51,18 @@ class Encoded:
     joined: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Extras:
+class Extras(Struct, frozen=True):
     """What only JSON records have, as columns of the frame.
 
     `absent` names, for a field's index, a Boolean column: true where the record has no such key and
     shall not get one. `rest` names a column with the members that no field reads, as `"k":v,...`.
     """
 
-    absent: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    absent: Mapping[int, str] = msgspec.field(default_factory=dict)
     rest: str | None = None
+
+
+NO_EXTRAS = Extras()
 
 
 def encode(
@@ -70,7 +70,7 @@ def encode(
     plan: ShapePlan,
     columns: Mapping[int, str],
     largest_record: int,
-    extras: Extras = Extras(),
+    extras: Extras = NO_EXTRAS,
     known: Known = NOTHING_KNOWN,
 ) -> Encoded:
     """Encode `frame`. `columns` gives the frame's column for each field (by index) that has one."""

@@ -8,9 +8,9 @@ themselves, and the lines are put back in order, which moves views and no text.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import polars as pl
+from msgspec.structs import replace
 
 from ingest.shape.encode import BadCell, Encoded
 

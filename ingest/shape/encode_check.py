@@ -6,12 +6,12 @@ every value is spelt so. What is `Known` beforehand is not asked again.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
 import polars as pl
+from msgspec import Struct
 
 from ingest.shape.plan import FieldPlan
 from ingest.shape.rules import Spelling
@@ -19,8 +19,7 @@ from ingest.shape.rules import Spelling
 HEAD_ROWS = 64  # how far to look for a first value that is not null
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What the query said of one field's column. `clean`: every value but null is so spelt."""
 
     spelling: Spelling | None
@@ -28,15 +27,14 @@ class Checked:
     has_nulls: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What is known of fields' columns beforehand, by the fields' indexes.
 
     `spellings` hold for every value but the words for null, and no such word is in the columns
     `without_nulls`.
     """
 
-    spellings: Mapping[int, Spelling] = dataclasses.field(default_factory=dict)
+    spellings: Mapping[int, Spelling] = msgspec.field(default_factory=dict)
     without_nulls: Collection[int] = ()
 
 

@@ -9,19 +9,18 @@ member, from it on in front.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeGuard
 
 import polars as pl
+from msgspec import Struct
 
 from ingest.shape.rules import Spelling
 
 LINE = "line"
 
 
-@dataclass(frozen=True, slots=True)
-class Spelt:
+class Spelt(Struct, frozen=True):
     """A column of the frame whose every value is spelt in one way: a piece of a line."""
 
     spelling: Spelling
@@ -31,8 +30,7 @@ class Spelt:
 Piece = str | pl.Expr | Spelt
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One field in the line: `"name":`, the pieces of its value, and which rows go without it."""
 
     name: str

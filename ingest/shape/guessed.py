@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ingest.job import FieldSettings, FieldType
 from ingest.shape.service import ServiceTypes
@@ -11,16 +11,14 @@ LONG_TEXT = 255
 EXACT_DOUBLE = 2**53
 
 
-@dataclass(frozen=True, slots=True)
-class Guessed:
+class Guessed(Struct, frozen=True):
     """Types by source column; `reasons` say why one is not what its values look like."""
 
     types: dict[str, FieldType]
     reasons: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """What the service's column could hold: `ends` of its integers (None: 64 bits), truth."""
 
     ends: tuple[int, int] | None = None

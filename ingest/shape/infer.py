@@ -12,9 +12,9 @@ rejected with its reason, so a guess can't change a value.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import polars as pl
+from msgspec import Struct
 
 from ingest.job import FieldType, Job
 from ingest.model import Block
@@ -30,8 +30,7 @@ _TIME = f"[T ]{time_rules.PLAIN_TIME}{time_rules.PLAIN_OFFSET}$"
 _ISO = time_rules.ISO_DATE.removesuffix("$")
 
 
-@dataclass(frozen=True, slots=True)
-class _Guess:
+class _Guess(Struct, frozen=True):
     """A type; `pattern` matches all its values, `sure` nothing else. `scalar` judges the others."""
 
     kind: FieldType

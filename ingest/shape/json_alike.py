@@ -16,9 +16,9 @@ taken out a few at a time.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import polars as pl
+from msgspec import Struct
 
 from ingest.model import Block
 from ingest.shape.json_pattern import MATCHED, Build, Unlike, build_of
@@ -30,8 +30,7 @@ GROUPS_AT_ONCE = 12
 MOST_ODD = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
+class Members(Struct, frozen=True):
     """What was taken out of the members of some lines: these `rows` (rising), or all for None.
 
     `taken` is null where a record has no such key, or, if it is a text, a null. Every record has
@@ -44,8 +43,7 @@ class Members:
     always: Collection[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Alike:
+class Alike(Struct, frozen=True):
     """The lines of a block, one record each, ended by newlines in `data`; and their members, in one
     part, or in two. With nothing to map there are none."""
 

@@ -7,9 +7,9 @@ told apart by a column beside it. Members that no field reads are glued into one
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import polars as pl
+from msgspec import Struct
 
 from ingest.shape.encode import Extras
 from ingest.shape.encode_line import Member, line, unquoted
@@ -22,8 +22,7 @@ from ingest.shape.values import quoted
 REST = Extras(rest="rest")
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(Struct, frozen=True):
     """What `encode` wants: a column of texts for each field that reads one, by its index, and the
     spellings that are known of them."""
 

@@ -8,11 +8,11 @@ that the table requires.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from dataclasses import field as made
 from itertools import accumulate
 
 import msgspec
+from msgspec import Struct
+from msgspec import field as made
 
 from ingest.model import Block, Place, Reject, Segment, Stage
 from ingest.shape.json_read import Lines, Record, read_records, split_lines
@@ -24,8 +24,7 @@ from ingest.shape.values import BadValue
 _NULL = msgspec.Raw(b"null")
 
 
-@dataclass(slots=True)
-class Part:
+class Part(Struct):
     """One segment: its lines, and which of them (by index) are records of the frame.
 
     Where a line starts is found out when the first place is asked for, once.
@@ -59,8 +58,7 @@ class Part:
         return (self.lines.numbers[index] for index in self.good)
 
 
-@dataclass(frozen=True, slots=True)
-class _Unfit:
+class _Unfit(Struct, frozen=True):
     """Why a record is no good before any field is made; `key` is the member that is to blame."""
 
     trouble: BadValue

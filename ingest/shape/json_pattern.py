@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import orjson
+from msgspec import Struct
 
 MOST_KEYS = 100
 MOST_DEPTH = 6
@@ -42,8 +42,7 @@ class Unlike(Exception):  # noqa: N818 - it says what was found
     """These records have no common build."""
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(Struct, frozen=True):
     """What stands behind a key, and between members."""
 
     colon: str
@@ -53,8 +52,7 @@ class Style:
 STYLES = (Style(":", ","), Style(": ", ", "))
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """What is taken out of a member's value: the part that matches `body`, between the quotes if it
     is `quoted`; nothing of a null, where there may be one.
 
@@ -74,8 +72,7 @@ class Group:
         return f"(?:{group}|null)" if self.nullable else group
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(Struct, frozen=True):
     """What records have in common: their keys in order, the pattern of each one's value but null,
     those that were seen, and which keys some records go without."""
 

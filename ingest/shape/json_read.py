@@ -21,10 +21,10 @@ import json
 import math
 import re
 from collections.abc import Collection, Sequence, Sized
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from ingest import grammar
 from ingest.errors import as_data
@@ -44,8 +44,7 @@ _ESCAPES = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(Struct, frozen=True):
     """The lines of one segment that hold something, of `count` lines in all.
 
     `texts[i]` is the segment's line `numbers[i]`, from 1.

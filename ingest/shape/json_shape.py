@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 import msgspec
 import orjson
 import polars as pl
+from msgspec import Struct
 
 from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.encode import Encoded, Extras, encode
@@ -31,8 +31,7 @@ from ingest.shape.shaped import Rows, pseudo_columns, put_together
 _ENCODER = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class JsonShaper:
+class JsonShaper(Struct, frozen=True):
     """Implements `protocols.Shaper`. `record_end` and `largest_record` are the envelope's."""
 
     plans: Mapping[Layout, ShapePlan]

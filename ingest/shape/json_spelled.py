@@ -14,7 +14,8 @@ column afterwards, as ever.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.shape.json_pattern import NUMBER, PLAIN_TEXT, Build, Group
 from ingest.shape.plan import FieldPlan, ShapePlan
@@ -24,8 +25,7 @@ IN_ONE_PASS = frozenset({PLAIN_DECIMAL, PLAIN_INTEGER})
 AS_IT_CAME = Spelling("")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What is taken out of one member.
 
     `is_text`: it is what the rule of its only field reads, and null for a null; else the value as

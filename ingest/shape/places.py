@@ -9,10 +9,10 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 import polars as pl
+from msgspec import Struct
 
 from ingest import grammar
 from ingest.model import Block, Form, Place, Segment
@@ -46,16 +46,14 @@ def original_offset(segment: Segment, block: Block, position: int) -> int:
     return Offsets(block, segment).original(position)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What one segment held: its good rows, and the numbers of the records that are no rows."""
 
     rows: int
     rejected: Collection[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(Struct, frozen=True):
     """A segment's rows: where each starts and stops in its bytes, its record number, its line."""
 
     starts: Sequence[int] | pl.Series

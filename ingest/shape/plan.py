@@ -13,7 +13,9 @@ part of the data showed (`guessed`); failing that it is text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.job import FieldSettings, FieldType, Job
 from ingest.model import Layout, Schema
@@ -23,8 +25,7 @@ from ingest.shape.rules import Rule
 from ingest.shape.service import Meeting
 
 
-@dataclass(frozen=True, slots=True)
-class FieldPlan:
+class FieldPlan(Struct, frozen=True):
     """How one field is made. Exactly one of `column`, `pseudo`, `constant` and `sql` is set.
 
     `column` is the source's name, `position` its place in a CSV's columns. `constant` and `default`
@@ -45,8 +46,7 @@ class FieldPlan:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ShapePlan:
+class ShapePlan(Struct, frozen=True):
     """How records of one layout become the target's.
 
     `rest` is true if JSON keys that no field names travel on (a CSV's columns are all in `fields`);

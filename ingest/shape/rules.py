@@ -18,9 +18,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import polars as pl
+from msgspec import Struct
 
 from ingest.shape import values
 from ingest.shape.json_read import json_value as read_json
@@ -38,8 +38,7 @@ COMMA_DECIMAL = PLAIN_DECIMAL.replace(r"\.", ",")
 NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
+class Spelling(Struct, frozen=True):
     """One way in which a whole column may be spelt.
 
     `pattern` must match every value (or, with `inverted`, be found in none); then the JSON text is
@@ -68,8 +67,7 @@ class Spelling:
         return self.prefix, self.transform(column) if self.transform else column, self.suffix
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What a field's type does to a column: the three steps, and the typed value for SQL fields.
 
     `also` is a further condition that every value must meet for steps 1 and 2. `typed` turns

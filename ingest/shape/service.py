@@ -8,7 +8,8 @@ those of a service that judges everything itself, so that nothing is refused her
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ingest.errors import SettingsError
 from ingest.job import FieldSettings, FieldType, Job
@@ -24,8 +25,7 @@ def _no_problem(_: str) -> None:
     """Every name may go."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceTypes:
+class ServiceTypes(Struct, frozen=True):
     """How a service's column types and our field types translate, and what its columns refuse.
 
     `column_type` raises SettingsError for a type that the service does not have. `integer_range`
@@ -76,8 +76,7 @@ class ServiceTypes:
         return self.field_type(Column("", word)) == "boolean"
 
 
-@dataclass(frozen=True, slots=True)
-class Meeting:
+class Meeting(Struct, frozen=True):
     """What the plan is made from, besides the layout.
 
     `guessed` holds types by source column.

@@ -7,11 +7,11 @@ spoken of in segments and places in files. This is the one place where the first
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import PurePath
 
 import polars as pl
+from msgspec import Struct
 
 from ingest.kept import keep
 from ingest.model import MARK_EVERY, Block, FileInfo, Place, Reject, Segment, Shaped, ShapedSegment
@@ -23,8 +23,7 @@ RAW_BYTES = 64 * 1024
 PACKED_SUFFIXES = (".gz", ".zst", ".zstd", ".bz2", ".zip")
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """What one segment gave to the frame: `rows` good ones, of `records` found in `lines` lines."""
 
     rows: int

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import polars as pl
+from msgspec import Struct
 
 from ingest.model import Block, Form
 from ingest.shape.encode_check import Known
@@ -36,8 +36,7 @@ _VALUES = "v"
 _EACH = pl.col(_VALUES)
 
 
-@dataclass(frozen=True, slots=True)
-class Spelled:
+class Spelled(Struct, frozen=True):
     """A block's values as columns c0, c1, ... of texts, and what is known of them.
 
     It holds in every row but the `odd` ones, whose numbers are given in rising order.

@@ -16,9 +16,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 NUMBER = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?\Z")
@@ -31,8 +31,7 @@ FALSE_WORDS = ("false", "False", "FALSE", "0")
 Scalar = Callable[[str], str]
 
 
-@dataclass(frozen=True, slots=True)
-class IntegerRange:
+class IntegerRange(Struct, frozen=True):
     """The whole numbers from `least` to `most`, both included, 0 between them, within 64 bits.
 
     `words` name them where a number is refused.

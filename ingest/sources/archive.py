@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.errors import SourceError
 from ingest.sources.checksum import Checksum, Corrupt
@@ -21,8 +22,7 @@ LOCAL_HEADER_BYTES = 30
 _METHODS = {0: None, 8: "deflate", 12: "bz2", 93: "zstd"}
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """A member's packed bytes, `length` from `start` in the archive, and what they hold.
 
     `codec` is None for stored bytes. `crc` and `size_bytes` are of the unpacked member.

@@ -24,7 +24,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest import grammar
 from ingest.model import Form, Layout, Oversize
@@ -35,8 +36,7 @@ HEAD_BYTES = 64 * 1024
 _CR, _LF = b"\r", b"\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """Whole records, the last one ended. `byte` counts from the first byte that was fed.
 
     A cut with `oversize` holds the head of that one record and a line end, nothing else.
@@ -48,8 +48,7 @@ class Cut:
     oversize: tuple[Oversize, ...] = ()
 
 
-@dataclass(slots=True)
-class _Dropped:
+class _Dropped(Struct):
     """A record too long to be held, while its end is still to come."""
 
     head: bytes

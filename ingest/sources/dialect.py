@@ -22,8 +22,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest import grammar
 from ingest.errors import SourceError
@@ -35,8 +37,7 @@ DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_RECORDS = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Sniffed:
+class Sniffed(Struct, frozen=True):
     """How a file is spelt. Data start at `head[data_start]`, in physical line `data_line`.
 
     `notes` are sentences for people, about what was found rather than said in the settings.
@@ -152,8 +153,7 @@ def _given(settings: SourceSettings) -> Dialect:
     return Dialect(delimiter, quote or None, settings.escape or None, settings.comment or None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
+class _Sample(Struct, frozen=True):
     """The head's first whole records under a dialect; `counts` of fields, 0 where in trouble."""
 
     dialect: Dialect

@@ -18,9 +18,10 @@ import glob
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from ingest.errors import SettingsError, SourceError
 from ingest.job import SourceSettings
@@ -38,8 +39,7 @@ PACKED_ENDINGS = (".gz", ".zst", ".zstd", ".bz2")
 APPLE_DOUBLE = b"\x00\x05\x16\x07"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where an input's bytes are: what to open (or "-"), and which part of it (a zip's member).
 
     `given` is an input that is open already: the records of a program.
@@ -50,8 +50,7 @@ class Place:
     given: Input | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Discovery:
+class Discovery(Struct, frozen=True):
     """The inputs of a run. `places[i]` is where `files[i]` is opened; `notes` are for people."""
 
     files: tuple[FileInfo, ...]

@@ -19,7 +19,8 @@ from __future__ import annotations
 import codecs
 import difflib
 from collections import deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.errors import SettingsError, SourceError
 
@@ -41,8 +42,7 @@ _UNMARKED = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 _NO_TEXT_OF_FILES = ("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape")
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
+class Encoding(Struct, frozen=True):
     """What was found: the codec's name, the length of the mark to leave out, what to tell."""
 
     name: str

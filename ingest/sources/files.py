@@ -24,12 +24,13 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.job import SourceSettings
 from ingest.kept import LARGE_RECORD_BYTES
@@ -49,8 +50,7 @@ LARGE_BLOCK_BYTES = 384 * 1024  # a quarter of the default: then the bodies are 
 SAMPLE_BYTES = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class FileStat:
+class FileStat(Struct, frozen=True):
     """An input that can be read again, as it lies on the disk: what tells whether it changed.
 
     Of a zip's member it is the archive's. `sha256` reads all of it, in hex.
@@ -70,8 +70,7 @@ class FileStat:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """What is known before the first record is read.
 
     `layouts` names the first file of each layout, the leading one first; `total_bytes` is what lies

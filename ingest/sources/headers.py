@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from ingest.errors import IngestError, SourceError
 from ingest.job import SourceSettings
@@ -31,8 +32,7 @@ class HeadTooShort(Exception):  # noqa: N818 - no error: more is to be read
     """The head ends before its header does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The first text of a file; `final` if it is all of it, `error` if it breaks off there."""
 
     text: bytes

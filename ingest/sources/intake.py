@@ -14,7 +14,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingest.errors import SourceError
 from ingest.model import FileInfo
@@ -25,8 +26,7 @@ from ingest.sources.encoding import Encoding, Transcoder, detect
 HEAD_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
+class FileFacts(Struct, frozen=True):
     """What the report says of one input.
 
     `bytes` were read of it, unpacked; `raw_bytes` as it lies on disk, and `sha256` is over those:

@@ -23,13 +23,13 @@ import os
 import stat
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, cast
 
 import aiofiles
 import anyio
 from anyio import to_thread
+from msgspec import Struct
 
 from ingest.errors import SourceError
 from ingest.sources.discover import STDIN, Place
@@ -38,8 +38,7 @@ CHUNK_BYTES = 2 * 1024 * 1024
 PIPE_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What became of a file while it was read: something to say, something that breaks it."""
 
     note: str = ""

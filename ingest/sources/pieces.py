@@ -12,8 +12,10 @@ blocks are the same whatever was read when.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest import grammar
 from ingest.job import SourceSettings
@@ -24,8 +26,7 @@ from ingest.sources.encoding import Encoding, Offsets
 from ingest.sources.opening import CHUNK_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """Whole records of one file. `byte` is where they start in the original."""
 
     file: FileInfo

@@ -16,8 +16,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from ingest import grammar
 from ingest.errors import IngestError
@@ -34,8 +35,7 @@ _ASCII = bytes(range(128))
 _ALL = bytes(range(256))
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
+class Prefix(Struct, frozen=True):
     """`sha256` in hex; `records` None where they don't surely end with a whole one, and `why`."""
 
     sha256: str = ""
@@ -57,8 +57,7 @@ def prefix_of(file: FileInfo, place: Place, size_bytes: int, reading: Reading) -
         return Prefix(why=str(exc))
 
 
-@dataclass(frozen=True, slots=True)
-class _Looking:
+class _Looking(Struct, frozen=True):
     """One look at one open file."""
 
     file: FileInfo

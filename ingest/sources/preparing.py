@@ -9,11 +9,11 @@ them can't be read again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice, takewhile
 
 from anyio import to_thread
+from msgspec.structs import replace
 
 from ingest.model import Block, FileInfo, Layout
 from ingest.sources.dialect import Sniffed

@@ -7,11 +7,11 @@ without a word.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from msgspec import Struct
 
 from ingest.errors import SettingsError
 
@@ -32,8 +32,7 @@ class _Line(msgspec.Struct):
     raw_truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Mended:
+class Mended(Struct, frozen=True):
     """One line of a rejects file, `text` without its end. `raw` are the record's bytes as they
     stand there now; `truncated`: only its head was kept."""
 

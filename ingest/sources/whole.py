@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ingest.errors import SettingsError, SourceError
 from ingest.job import SourceSettings
@@ -26,8 +27,7 @@ SMALL_BYTES = 1024 * 1024
 SMALL_TEXT_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What every file of a run is read with."""
 
     settings: SourceSettings
@@ -49,8 +49,7 @@ class Reading:
         return Intake(file.shown, wanted, place.window, fingerprint=self.fingerprint)
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """What reading one file gave. `guess` is what to say of its encoding, `notes` of the rest.
 
     `too_large`: nothing yet, it must be read as a stream.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from ingest.delivery import DeliveryRules, never_sent
 from ingest.errors import IngestError
@@ -32,8 +33,7 @@ class RejectJudge(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """What a run that is taken up knows of the processes before: its accounts so far, the records
     that are settled, and which bodies were perhaps sent (`sent_before`: how many seconds ago)."""
 
@@ -42,8 +42,7 @@ class Taken:
     sent_before: Callable[[Batch], float | None] = never_sent
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """What an engine is put together from. `packing` is in memory unless it is given; `number`
     writes into the records what depends on their numbers, in a thread. `envelope` is the target's
     unless it is given. `note` is told what a person should know, `told` of each
@@ -68,8 +67,7 @@ class Parts:
     rows_before: Callable[[], int | None] = lambda: None
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """How much goes on at once. `shapers` threads, `writers` requests, `limit` records in all."""
 
     shapers: int = 2
@@ -78,8 +76,7 @@ class Pace:
     rules: DeliveryRules = field(default_factory=DeliveryRules)
 
 
-@dataclass(slots=True)
-class Result:
+class Result(Struct):
     """How a run went. `error` is what stopped it, or what the source said at its end."""
 
     accounts: Accounts

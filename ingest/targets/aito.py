@@ -18,9 +18,10 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from ingest.errors import Ambiguous, Permanent, SettingsError, TargetError
 from ingest.model import Batch, Column, Limits, Schema, Verdict
@@ -48,8 +49,7 @@ LIMITS = Limits(records=10_000, size_bytes=6_000_000)
 _API_PATH = re.compile(r"/api(/v\d+)?$")
 
 
-@dataclass(frozen=True, slots=True)
-class AitoSettings:
+class AitoSettings(Struct, frozen=True):
     """Which version of the API is asked, and whether `tidy` merges the table's segments."""
 
     api: Api = "v1"

@@ -22,11 +22,11 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
+from msgspec import Struct, field
 
 from ingest.model import Refusal
 from ingest.wire import safe_words
@@ -45,8 +45,7 @@ _PLAIN = frozenset({str, int, float, bool})
 Key = tuple[str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Failing:
+class Failing(Struct, frozen=True):
     """One listed row: what it may look like in the file, and where it may stand (indexes from 0,
     the likeliest first). `believed`: it came without content, the first of `near` is its place."""
 
@@ -57,8 +56,7 @@ class Failing:
     probes: tuple[tuple[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The refusals, in body order; `lost` listed rows were not found, `trouble` says why if the
     spool could not be read."""
 
@@ -111,8 +109,7 @@ def canonical(row: dict[str, Any]) -> bytes | None:
         return None
 
 
-@dataclass(slots=True)
-class _Search:
+class _Search(Struct):
     """One pass over the records. Kept are as many places of a key as rows are listed with it, and
     those that a number names."""
 

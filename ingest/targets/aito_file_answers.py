@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
+
 from ingest.wire import Secret, safe_words
 
 ROWS_LISTED = 50
@@ -29,8 +31,7 @@ FILE_UNKNOWN = (400, 404, 410)
 _USUAL = re.compile(r"Last \d+ failing rows")
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """Where a file may be put. `expires_at` is in Unix seconds."""
 
     id: str
@@ -50,8 +51,7 @@ class Status:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """What a finished status means: rows that are in, and rows that may be missing; `words` say why
     nobody knows which."""
 

@@ -9,7 +9,9 @@ a file is not taken apart. From the trigger on every trouble is an event.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ingest.errors import (
     Ambiguous,
@@ -64,8 +66,7 @@ async def _keep_nothing(_batch: Batch, _upload: Upload) -> None:
     """For runs without a journal."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileSettings:
+class FileSettings(Struct, frozen=True):
     """How files are sent. `stall_timeout_s` without progress, and an upload is given up;
     `trigger_grace_s` unknown to the service, and one without an answer is triggered once more.
 
@@ -86,8 +87,7 @@ class FileSettings:
         return Rules(self.stall_timeout_s, self.trigger_grace_s)
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(Struct):
     """One attempt at a file. `error` is what it ends with if the course says AGAIN or STOP, `told`
     what was last recorded of it."""
 

@@ -36,7 +36,9 @@ a wrong count costs nothing but doubt.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.targets.aito_file_answers import Status
 from ingest.targets.aito_upload_events import (
@@ -63,8 +65,7 @@ ASKED_WAIT_S = 60.0
 EXPIRED_IN_A_ROW = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """Limits in seconds: without any progress; and before a second trigger."""
 
     stall_timeout_s: float = 900.0
@@ -86,8 +87,7 @@ class Do(enum.Enum):
     GIVE_UP = "give_up"
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(Struct, frozen=True):
     """An upload under way: what to do next after `wait_s`, and what only this process knows.
 
     Times are of the monotonic clock: `advanced_s`, when it last got further; `absent_s`, since when

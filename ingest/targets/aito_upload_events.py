@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ingest.targets.aito_file_answers import Status
 
 
-@dataclass(frozen=True, slots=True)
-class Initialised:
+class Initialised(Struct, frozen=True):
     """The service gave an id and a URL."""
 
     id: str
@@ -16,70 +15,60 @@ class Initialised:
     expires_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """The PUT was accepted."""
 
 
-@dataclass(frozen=True, slots=True)
-class PutFailed:
+class PutFailed(Struct, frozen=True):
     """The PUT was not accepted and may be repeated; `expired`: only with a new URL."""
 
     words: str
     expired: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Triggering:
+class Triggering(Struct, frozen=True):
     """The trigger is about to go out; the table has so many rows, if that is known."""
 
     rows: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerTaken:
+class TriggerTaken(Struct, frozen=True):
     """The trigger was answered well."""
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerRefused:
+class TriggerRefused(Struct, frozen=True):
     """Surely not begun by this trigger; `unknown`: perhaps because the service has no such file."""
 
     words: str
     unknown: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerLost:
+class TriggerLost(Struct, frozen=True):
     """Perhaps begun."""
 
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A status came."""
 
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Struct, frozen=True):
     """The service does not know the upload (404)."""
 
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unclear:
+class Unclear(Struct, frozen=True):
     """The status could not be had, or is none."""
 
     words: str
     retry_after_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """The table's rows now; None: it could not be asked."""
 
     rows: int | None

@@ -8,10 +8,11 @@ many rows are done is kept while a process follows the upload, but is no reason 
 from __future__ import annotations
 
 import enum
-from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 
 class State(enum.Enum):
@@ -26,8 +27,7 @@ class State(enum.Enum):
     GIVEN_UP = "given_up"
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """One spool on its way. `records` are in it, `id` is the service's, `place` the URL without its
     query, `expires_at` that URL's end (Unix seconds).
 

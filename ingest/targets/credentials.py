@@ -31,11 +31,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.errors import SettingsError
 from ingest.targets.lookup import COMMAND_KEY, CredentialRequest, look_up
@@ -56,8 +57,7 @@ __all__ = [
 _BEARER = re.compile(r"bearer\s+", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Struct, frozen=True):
     """A token and the base URL it may go to. `origin` and `notes` are for people.
 
     `renewable`: another one may come from where it came, which was that `profile` of the file.

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct
+
 from ingest.errors import SettingsError
 from ingest.targets.inifile import DEFAULT, IniFile, read_ini
 from ingest.targets.schemes import CredentialScheme
@@ -19,8 +21,7 @@ from ingest.wire import Address, parse_base_url
 COMMAND_KEY = "token_command"
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialRequest:
+class CredentialRequest(Struct, frozen=True):
     """What the job and the command line say. The environment and the file say the rest."""
 
     job_base_url: str | None = None

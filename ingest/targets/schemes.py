@@ -8,14 +8,14 @@ needs nothing more: the two URL variables, the file with its profiles, and which
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ingest.targets.inifile import DEFAULT
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialScheme:
+class CredentialScheme(Struct, frozen=True):
     """A service's names for things.
 
     Of `url_variables` the first one that is set wins. `file` lies in the home directory or, with

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 import httpx
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.errors import SettingsError
 from ingest.wire.redact import without_query
@@ -22,8 +23,7 @@ _DISPUTED = re.compile(r"[\s\x00-\x20\x7f\\]")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """A service's base: `url` has no slash at its end; `host` is in lower case and ASCII."""
 
     url: str

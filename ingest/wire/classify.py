@@ -17,11 +17,11 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from ingest.errors import (
     Ambiguous,
@@ -71,8 +71,7 @@ class Ending(enum.Enum):
     OVERLONG = "overlong"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An answer as it was read. Header names are in lower case; `body` is bounded."""
 
     status: int
@@ -107,8 +106,7 @@ class FailureKind(enum.Enum):
     TIMEOUT = "it took too long"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """An attempt without a complete answer. `hopeless`: trying again soon would not help."""
 
     kind: FailureKind

@@ -18,12 +18,12 @@ no traceback of ours leads to a header.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 import orjson
+from msgspec import Struct
 
 from ingest.errors import (
     Ambiguous,
@@ -48,8 +48,7 @@ BACKOFF_BASE_S = 0.5
 BACKOFF_CAP_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A certain success: the status, the JSON it said (None: nothing) and how long it took."""
 
     status: int

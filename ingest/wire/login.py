@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 
 import anyio
+from msgspec import Struct
 
 from ingest.errors import IngestError, Permanent, Retryable, StoppedByService, Trouble, Unauthorized
 from ingest.wire.classify import Failure, Reply
@@ -38,8 +38,7 @@ LONGEST_SLEEP_S = 3600.0  # timers of years overflow in some event loops
 HeaderValues = Mapping[str, str | Secret]
 
 
-@dataclass(frozen=True, slots=True)
-class TokenSource:
+class TokenSource(Struct, frozen=True):
     """Where a token came from (`shown`, for people). `ask` gives the headers with the one that is
     there now, or raises an IngestError; None: no other can come from there while a run goes on."""
 

@@ -32,13 +32,13 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from urllib.request import proxy_bypass
 
 import anyio
 import httpx
+from msgspec import Struct, field
 
 from ingest.errors import TargetError
 from ingest.wire.body import PIECE_BYTES
@@ -62,8 +62,7 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
-@dataclass(frozen=True, slots=True)
-class PutRules:
+class PutRules(Struct, frozen=True):
     """How a PUT is made. `loopback`: the API is on this machine. `content_type` is sent only where
     the signature names it. `timeouts.total_s` grows with the file's size."""
 

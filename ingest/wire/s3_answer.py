@@ -20,9 +20,10 @@ import enum
 import html
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+
+from msgspec import Struct
 
 from ingest.wire.classify import Failure, FailureKind, Reply
 from ingest.wire.redact import Secret, safe_words, without_query
@@ -48,8 +49,7 @@ class PutEnd(enum.Enum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class PutResult:
+class PutResult(Struct, frozen=True):
     """The end of one PUT, in words without the address. `date_s` is the store's clock (Unix)."""
 
     end: PutEnd
@@ -60,8 +60,7 @@ class PutResult:
     date_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Judging:
+class Judging(Struct, frozen=True):
     """What judging needs besides the answer: until when the address was good (Unix seconds; None:
     unknown), the wall clock, the secrets to blot out, the headers that were signed."""
 

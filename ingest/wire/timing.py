@@ -11,19 +11,18 @@ import random
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import anyio
+from msgspec import Struct, field
 
 from ingest.protocols import Clock
 
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(Struct, frozen=True):
     """Limits in seconds. `connect_s`, `write_s` and `read_s` bound one step (opening, one piece,
     the wait for the next bytes), `total_s` a whole request, `calls_s` a small call with all its
     retries."""
@@ -48,8 +47,7 @@ class SystemClock:
         await anyio.sleep(max(seconds, 0.0))
 
 
-@dataclass(frozen=True, slots=True)
-class Senses:
+class Senses(Struct, frozen=True):
     """What is not pure, handed in: the clock for waits, the wall clock (Unix seconds), chance."""
 
     clock: Clock = field(default_factory=SystemClock)

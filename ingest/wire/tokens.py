@@ -21,9 +21,9 @@ from __future__ import annotations
 import base64
 import enum
 import re
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from ingest.errors import Trouble
 from ingest.wire.redact import Secret
@@ -53,8 +53,7 @@ class Blame(enum.Enum):
     UNSAID = "unsaid"
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(Struct, frozen=True):
     """The end of a token: `expires_at` by the wall clock (Unix seconds), `at_s` by the monotonic
     one; `margin_s` before it something is done."""
 

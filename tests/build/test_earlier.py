@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from ingest.build.earlier import ANEW, Earlier, earlier
 from ingest.build.unchanged import Identity, identity_of, identity_text, record_of

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from ingest.build.origin import Recalled
 from ingest.build.past import Past, check_base_url, check_headers, check_job, past_of

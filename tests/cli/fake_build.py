@@ -10,10 +10,11 @@ import json
 import os
 import secrets
 import sys
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 import ingest
 from ingest.errors import IngestError, StoppedByService
@@ -30,8 +31,7 @@ calls: list[tuple[Job, RunOptions]] = []
 plan: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(Struct, frozen=True, eq=False):
     """The lead's, to the letter; where the job came from is compared by those who ask for it."""
 
     state_dir: Path
@@ -44,13 +44,21 @@ class RunOptions:
     ask: str | None = None
     restart: bool = False
     fresh: bool = False
-    job_file: Path | None = field(default=None, compare=False)
-    sets: tuple[str, ...] = field(default=(), compare=False)
+    job_file: Path | None = None
+    sets: tuple[str, ...] = ()
     if_running: Literal["fail", "wait"] = "fail"
 
+    __hash__ = object.__hash__
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
+    def __eq__(self, other: object) -> bool:
+        """By everything but where the job came from."""
+        compared = (name for name in self.__struct_fields__ if name not in ("job_file", "sets"))
+        return isinstance(other, RunOptions) and all(
+            getattr(self, name) == getattr(other, name) for name in compared
+        )
+
+
+class RunResult(Struct, frozen=True):
     """The lead's, to the letter."""
 
     report: dict[str, Any]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ingest.errors import IngestError, SettingsError
 from ingest.journal import FileRecord, IntervalSet, Journal, NewRun, WrittenRejects

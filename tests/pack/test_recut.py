@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from unittest import mock
 
 import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.errors import IngestError, SettingsError
 from ingest.journal import IntentRecord, IntervalSet, Settled
@@ -85,8 +86,7 @@ def recut(
 # --- the law --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Killed:
+class Killed(Struct, frozen=True):
     """A run that was killed: its input, the bodies by their fate, and the input cut otherwise."""
 
     open: list[Batch]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from ingest.errors import IngestError
 from ingest.kept import Kept

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ingest.model import Block, Layout, Shaped
 from ingest.shape.json_alike import GROUPS_AT_ONCE, LOOKED_AT, read_alike

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ingest.model import Block, Dialect, FileInfo, Form, Layout, Segment, Shaped
 from ingest.shape.csv_read import read_csv

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ingest.targets.aito_file_answers import Status
 from ingest.targets.aito_upload import Course, Do, Rules, State, Upload, advance, begin, doubt

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from ingest.errors import TargetError
 from ingest.wire import PutEnd, PutRules, Secret, Senses, SignedUrl, Timeouts, put_file
