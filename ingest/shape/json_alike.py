@@ -6,6 +6,10 @@ number of threads at once. If it matches all of them, they are known to be what 
 record ever becomes an object of the interpreter. If one line is built otherwise, the block is read
 the other way: nothing is lost but the time of the question.
 
+The lines of a file mostly go on as they were, so a block is first held against what the block
+before it was like, and its own lines are looked at only where that doesn't fit. It is a matter of
+time alone: whatever matches is taken out in the same way.
+
 First the pattern hopes for values written like the first ones (`json_spelled`). A few odd lines are
 asked again without that hope, and encoded apart; if they are many, all are.
 
@@ -43,34 +47,53 @@ class Members(Struct, frozen=True):
     always: Collection[str]
 
 
+class Expected(Struct, frozen=True):
+    """What lines are expected to be like: their build, and what is wanted of each member if its
+    values are written like those that were seen (nothing, where there is nothing to map)."""
+
+    build: Build
+    hoped: Mapping[str, Wanted]
+
+
 class Alike(Struct, frozen=True):
     """The lines of a block, one record each, ended by newlines in `data`; and their members, in one
-    part, or in two. With nothing to map there are none."""
+    part, or in two. With nothing to map there are none. They are as was `expected`."""
 
     data: bytes
     lines: pl.Series
+    expected: Expected
     parts: tuple[Members, ...] = ()
 
 
-def read_alike(block: Block, plan: ShapePlan) -> Alike | None:
-    """A block whose records are all built alike; None if they are not."""
+def read_alike(block: Block, plan: ShapePlan, before: Expected | None = None) -> Alike | None:
+    """A block whose records are all built alike; None if they are not. `before` is what an earlier
+    block of this layout was like."""
     if block.oversize or not block.data:
         return None
     data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
     data = data if data.endswith(b"\n") else data + b"\n"
     try:
         text = data.decode()
-        build = build_of([one for one in data.split(b"\n", LOOKED_AT)[:LOOKED_AT] if one])
-    except (UnicodeDecodeError, Unlike):
-        return None
-    if not _suits(build, plan):
+    except UnicodeDecodeError:
         return None
     lines = pl.Series([text.removesuffix("\n")]).str.split("\n").explode()
     try:
-        parts = _parts(lines, build, plan, is_ascii=text.isascii())
-    except pl.exceptions.ComputeError:  # too large a pattern
+        parts = _parts(lines, before, plan, is_ascii=text.isascii()) if before else None
+        if before is not None and parts is not None:
+            return Alike(data, lines, before, parts)
+        expected = _expected(data, plan)
+        parts = _parts(lines, expected, plan, is_ascii=text.isascii(), is_last=True)
+    except (Unlike, pl.exceptions.ComputeError):  # too large a pattern
         return None
-    return None if parts is None else Alike(data, lines, parts)
+    return None if parts is None else Alike(data, lines, expected, parts)
+
+
+def _expected(data: bytes, plan: ShapePlan) -> Expected:
+    """What the first lines are like. Raises Unlike."""
+    build = build_of([one for one in data.split(b"\n", LOOKED_AT)[:LOOKED_AT] if one])
+    if not _suits(build, plan):
+        raise Unlike
+    return Expected(build, {} if plan.passthrough else wanted_of(build, plan, sure=True))
 
 
 def _suits(build: Build, plan: ShapePlan) -> bool:
@@ -83,20 +106,28 @@ def _suits(build: Build, plan: ShapePlan) -> bool:
 
 
 def _parts(
-    lines: pl.Series, build: Build, plan: ShapePlan, *, is_ascii: bool
+    lines: pl.Series,
+    expected: Expected,
+    plan: ShapePlan,
+    *,
+    is_ascii: bool,
+    is_last: bool = False,
 ) -> tuple[Members, ...] | None:
-    """The members that the plan wants; None if some line is built otherwise."""
-    hoped = {} if plan.passthrough else wanted_of(build, plan, sure=True)
-    if not hoped and not lines.str.contains(build.pattern(is_ascii=is_ascii)).all():
-        return None
-    if plan.passthrough:
-        return ()
+    """The members that the plan wants; None if some line is built otherwise or, unless nothing else
+    `is_last` to be expected, if the values of many are written otherwise."""
+    build, hoped = expected.build, expected.hoped
+    if not hoped:
+        are_alike = lines.str.contains(build.pattern(is_ascii=is_ascii)).all()
+        if plan.passthrough or not are_alike:
+            return () if are_alike else None
     always = build.values.keys() - build.optional
     taken, odd = _taken(lines, build, hoped, is_ascii=is_ascii)
     if not len(odd):
         return (Members(None, hoped, taken, always),)
     everyone = pl.int_range(len(lines), eager=True, dtype=pl.UInt32)
     few = len(odd) <= MOST_ODD * len(lines)
+    if not few and not is_last:
+        return None
     rest = lines.gather(odd) if few else lines
     wanted = wanted_of(build, plan, sure=False)
     again, unlike = _taken(rest, build, wanted, is_ascii=is_ascii)

@@ -21,7 +21,7 @@ from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.encode import Encoded, Extras, encode
 from ingest.shape.encode_apart import in_order
 from ingest.shape.encode_check import Known
-from ingest.shape.json_alike import Alike, read_alike
+from ingest.shape.json_alike import Alike, Expected, read_alike
 from ingest.shape.json_members import REST, columns_of, members_of
 from ingest.shape.json_parts import Part, part_of, read_parts
 from ingest.shape.json_read import Record
@@ -32,17 +32,25 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class JsonShaper(Struct, frozen=True):
-    """Implements `protocols.Shaper`. `record_end` and `largest_record` are the envelope's."""
+    """Implements `protocols.Shaper`. `record_end` and `largest_record` are the envelope's.
+
+    `expected` is what the last block of each layout was like. Threads may overwrite each other's:
+    it decides how long the next block takes, and nothing else.
+    """
 
     plans: Mapping[Layout, ShapePlan]
     record_end: bytes
     largest_record: int
+    expected: dict[Layout, Expected] = msgspec.field(default_factory=dict)
 
     def __call__(self, block: Block) -> Shaped:
         """Shape one block; what a record holds never raises."""
         plan = self.plans[block.layout]
-        alike = read_alike(block, plan)
-        return self._at_once(block, plan, alike) if alike else self._one_by_one(block, plan)
+        alike = read_alike(block, plan, self.expected.get(block.layout))
+        if alike is None:
+            return self._one_by_one(block, plan)
+        self.expected[block.layout] = alike.expected
+        return self._at_once(block, plan, alike)
 
     def _at_once(self, block: Block, plan: ShapePlan, alike: Alike) -> Shaped:
         """A block whose records are all built alike: as many records as lines."""

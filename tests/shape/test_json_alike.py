@@ -100,6 +100,42 @@ def test_at_once_is_one_by_one(
         assert found == outcome(shaper, block, at_once=False)
 
 
+@settings(max_examples=150)
+@given(
+    st.lists(RECORDS, min_size=2, max_size=4),
+    st.sampled_from(FIELDS),
+    st.sampled_from(["keep", "drop"]),
+    st.lists(st.booleans(), min_size=4, max_size=4),
+)
+def test_what_was_before_changes_nothing(
+    blocks: list[list[dict[str, Any]]], fields: dict[str, Any], rest: str, ascii_only: list[bool]
+) -> None:
+    """A block becomes the same behind any others as by itself, and from lines as they were."""
+    if not fields and rest == "drop":
+        return
+    shaper = shaper_for(fields, rest)
+    for records, is_ascii in zip(blocks, ascii_only, strict=False):
+        lines = [json.dumps(r, ensure_ascii=is_ascii, separators=(",", ":")) for r in records]
+        block = ndjson_block("".join(f"{line}\n" for line in lines).encode())
+        alone = shaper_for(fields, rest)(block)
+        for behind in (shaper(block), shaper(block)):
+            assert (behind.buffer, behind.segments) == (alone.buffer, alone.segments)
+
+
+def test_lines_that_go_on_as_they_were_are_not_looked_at_again() -> None:
+    """Only a block that is otherwise changes what is expected."""
+    shaper = shaper_for({"n": {"type": "integer"}})
+    shaper(ndjson_block(b'{"id":1,"n":"1"}\n' * 20))
+    first = shaper.expected[LAYOUT]
+    shaper(ndjson_block(b'{"id":2,"n":"23"}\n' * 20))
+    assert shaper.expected[LAYOUT] is first
+    shaper(ndjson_block(b'{"id":2,"n":23}\n' * 20))
+    numbers = shaper.expected[LAYOUT]
+    assert numbers is not first
+    shaper(ndjson_block(b'{"id":3}\n' + b'{"id":2,"n":23}\n' * 20 + b"[]\n"))
+    assert shaper.expected[LAYOUT] is numbers
+
+
 @pytest.mark.parametrize("fields", FIELDS)
 def test_records_of_one_build_are_read_at_once(fields: dict[str, Any]) -> None:
     """So that the law above is about something."""
