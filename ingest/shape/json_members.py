@@ -67,10 +67,10 @@ def columns_of(
                 absent[index] = f"a{index}"
                 series.append(found.is_null().alias(f"a{index}"))
     series += _texts(raw, plan)
-    if plan.rest:
-        read = {field.column for field in plan.fields}
-        series.append(_rest(members, read, height).alias("rest"))
-    extras = Extras(absent, "rest" if plan.rest else None)
+    rest = _rest(members, {field.column for field in plan.fields}) if plan.rest else None
+    if rest is not None:
+        series.append(rest.alias("rest"))
+    extras = Extras(absent, None if rest is None else "rest")
     return Columns(pl.DataFrame(series), names, extras, known_of(members.wanted, plan))
 
 
@@ -106,12 +106,12 @@ def _text(name: str, field: FieldPlan, nulls: bool, texts: bool, escapes: bool) 
     return (pl.when(column != "null").then(value) if nulls else value).alias(name)
 
 
-def _rest(members: Members, read: Collection[str | None], height: int) -> pl.Series:
-    """The members that no field reads as `"k":v,...`."""
+def _rest(members: Members, read: Collection[str | None]) -> pl.Series | None:
+    """The members that no field reads as `"k":v,...`; None if there are none."""
     left = {key: values for key, values in members.taken.items() if key not in read}
     whole = [members.wanted[key].group.until is not None for key in left]
     if not left:
-        return pl.Series([""]).new_from_index(0, height)
+        return None
     if whole == [True]:
         return next(iter(left.values()))
     frame = pl.DataFrame([values.alias(f"r{at}") for at, values in enumerate(left.values())])
