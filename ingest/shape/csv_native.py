@@ -9,7 +9,7 @@ it. Where anything is off the answer is None, and the careful reader has the wor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,6 +19,12 @@ from ingest import grammar
 from ingest.model import Form, Layout
 
 _BOM = b"\xef\xbb\xbf"
+OneLiners = Callable[[pl.DataFrame], Collection[str]]  # columns in whose values no LF can stand
+
+
+def none_known(_frame: pl.DataFrame) -> Collection[str]:
+    """An LF may stand anywhere."""
+    return ()
 
 
 class Native(NamedTuple):
@@ -37,7 +43,11 @@ def schema(columns: int) -> dict[str, type[pl.String]]:
 
 
 def read_native(
-    data: bytes, parts: Sequence[tuple[int, int]], layout: Layout, form: Form
+    data: bytes,
+    parts: Sequence[tuple[int, int]],
+    layout: Layout,
+    form: Form,
+    one_liners: OneLiners = none_known,
 ) -> Native | None:
     """Read `data`, which is PLAIN or REGULAR and consists of the `parts` (from, to) one by one."""
     dialect, columns = layout.dialect, len(layout.columns)
@@ -59,7 +69,7 @@ def read_native(
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
         return None
     if form is Form.REGULAR and len(parts) == 1:
-        counts = [counts[0] - _line_ends_within(frame)]
+        counts = [counts[0] - _line_ends_within(frame, one_liners(frame))]
     elif form is Form.REGULAR and sum(counts) != frame.height:
         # Some line ends stand in quotes, and in which parts, only the records' pattern tells.
         if columns > grammar.PATTERN_COLUMNS:
@@ -69,9 +79,12 @@ def read_native(
     return Native(frame, counts, feeds) if sum(counts) == frame.height else None
 
 
-def _line_ends_within(frame: pl.DataFrame) -> int:
+def _line_ends_within(frame: pl.DataFrame, one_liners: Collection[str]) -> int:
     """How many line ends stand within values: all others end a record each."""
-    counts = frame.select(pl.all().str.count_matches("\n", literal=True).sum())
+    asked = [pl.col(name) for name in frame.columns if name not in one_liners]
+    if not asked:
+        return 0
+    counts = frame.select(column.str.count_matches("\n", literal=True).sum() for column in asked)
     return int(counts.sum_horizontal().item())
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from ingest import grammar
 from ingest.model import Block, Form, Place, Reject
 from ingest.shape.csv_careful import SegmentReader
-from ingest.shape.csv_native import read_native, schema
+from ingest.shape.csv_native import OneLiners, none_known, read_native, schema
 from ingest.shape.places import Found, Places
 
 
@@ -44,12 +44,18 @@ class Parsed(Struct, frozen=True):
         return self.places[row]
 
 
-def read_csv(block: Block, max_record_bytes: int = grammar.UNLIMITED) -> Parsed:
+def read_csv(
+    block: Block,
+    max_record_bytes: int = grammar.UNLIMITED,
+    one_liners: OneLiners = none_known,
+) -> Parsed:
     """Read a block. Never raises for what a record holds: that is a reject.
 
     `max_record_bytes` is needed only where a segment may be longer than it; the cutter's are not.
+    `one_liners` may be asked of a frame which columns need no look for line ends.
     """
-    return _quick(block, max_record_bytes) or _careful(block, max_record_bytes)
+    quick = _quick(block, max_record_bytes, one_liners)
+    return quick or _careful(block, max_record_bytes)
 
 
 def of_lines(block: Block, frame: pl.DataFrame) -> Parsed:
@@ -62,14 +68,16 @@ def of_lines(block: Block, frame: pl.DataFrame) -> Parsed:
     return Parsed(frame, tuple(ParsedSegment(rows, rows, rows) for rows in counts), places)
 
 
-def _quick(block: Block, max_record_bytes: int) -> Parsed | None:
+def _quick(
+    block: Block, max_record_bytes: int, one_liners: OneLiners = none_known
+) -> Parsed | None:
     """The block as Polars reads it; None where it can't be trusted with it."""
     data, segments = block.data, block.segments
     parts = [(segment.start, segment.end) for segment in segments]
     whole = sum(end - start for start, end in parts) == len(data)
     if block.form is Form.ODD or block.oversize or not whole:
         return None
-    native = read_native(data, parts, block.layout, block.form)
+    native = read_native(data, parts, block.layout, block.form, one_liners)
     if native is None:
         return None
     one_each = block.form is Form.PLAIN  # a record a line, or the count would have been off

@@ -12,6 +12,7 @@ import polars as pl
 from msgspec import Struct
 
 from ingest.model import Block, Layout, Place, Shaped
+from ingest.shape.csv_asked import Asked
 from ingest.shape.csv_read import Parsed, of_lines, read_csv
 from ingest.shape.encode import Encoded, encode
 from ingest.shape.encode_apart import encode_apart
@@ -38,15 +39,20 @@ class CsvShaper(Struct, frozen=True):
         """The lines; by now nobody holds the columns, which take more room than they."""
         plan = self.plans[block.layout]
         spelled = read_spelled(block, plan)
-        parsed = of_lines(block, spelled.frame) if spelled else read_csv(block)
+        if spelled:
+            parsed, known = of_lines(block, spelled.frame), spelled.known
+        else:
+            asked = Asked(plan, _columns_read(plan))
+            parsed = read_csv(block, one_liners=asked.one_liners)
+            known = asked.known_of(parsed.frame)
         rows = [Rows(s.rows, s.records, s.lines, s.rejects) for s in parsed.segments]
         frame, columns = self._with_columns(plan, block, parsed, rows)
 
         def encoding(rows: pl.DataFrame, is_known: bool) -> Encoded:
-            known = spelled.known if spelled and is_known else NOTHING_KNOWN
-            return encode(rows, plan, columns, self.largest_record, known=known)
+            told = known if is_known else NOTHING_KNOWN
+            return encode(rows, plan, columns, self.largest_record, known=told)
 
-        encoded = encode_apart(frame, spelled.odd, encoding) if spelled else encoding(frame, False)
+        encoded = encode_apart(frame, spelled.odd, encoding) if spelled else encoding(frame, True)
         return rows, encoded, parsed.places
 
     def locate(self, block: Block, segment: int, records: Sequence[int]) -> Sequence[Place]:
@@ -60,10 +66,15 @@ class CsvShaper(Struct, frozen=True):
     def _with_columns(
         self, plan: ShapePlan, block: Block, parsed: Parsed, rows: list[Rows]
     ) -> tuple[pl.DataFrame, dict[int, str]]:
-        columns = {i: f"c{f.position}" for i, f in enumerate(plan.fields) if f.position >= 0}
+        columns = _columns_read(plan)
         extra = pseudo_columns(plan, block.segments, rows, lambda row: parsed.place(row).line)
         frame = parsed.frame
         if extra:
             frame = frame.with_columns([s.alias(f"p{index}") for index, s in extra.items()])
             columns |= {index: f"p{index}" for index in extra}
         return frame, dict(sorted(columns.items()))
+
+
+def _columns_read(plan: ShapePlan) -> dict[int, str]:
+    """The frame's column for each field, by index, that reads one of the file's."""
+    return {i: f"c{f.position}" for i, f in enumerate(plan.fields) if f.position >= 0}

@@ -31,11 +31,12 @@ class Known(Struct, frozen=True):
     """What is known of fields' columns beforehand, by the fields' indexes.
 
     `spellings` hold for every value but the words for null, and no such word is in the columns
-    `without_nulls`.
+    `without_nulls`. What was `checked` already is not asked again.
     """
 
     spellings: Mapping[int, Spelling] = msgspec.field(default_factory=dict)
     without_nulls: Collection[int] = ()
+    checked: Mapping[int, Checked] = msgspec.field(default_factory=dict)
 
 
 NOTHING_KNOWN = Known()
@@ -51,6 +52,8 @@ def check(
     asked: dict[int, Spelling | None] = {}
     questions: list[pl.Expr] = []
     for index, name in columns.items():
+        if index in known.checked:
+            continue
         field = fields[index]
         if index not in known.without_nulls:
             questions += _null_questions(index, name, field.nulls)
@@ -66,7 +69,7 @@ def check(
             holds = holds & field.rule.also(pl.col(name))
         questions.append((holds | is_null(name, field.nulls)).all().alias(f"clean{index}"))
     answers = frame.select(questions).row(0, named=True) if questions else {}
-    return {
+    found = {
         index: Checked(
             spelling,
             index in known.spellings or bool(answers.get(f"clean{index}")),
@@ -74,6 +77,7 @@ def check(
         )
         for index, spelling in asked.items()
     }
+    return {**known.checked, **found}
 
 
 def _suggested(frame: pl.DataFrame, name: str, field: FieldPlan) -> Spelling | None:

@@ -1,9 +1,11 @@
 """Cutting a stream of bytes into pieces of whole records, at one pace: as fast as bytes arrive.
 
 Cutting is the one step that can't be done by several threads, so it looks at a piece as little as
-it can. A piece without quotes ends at a newline. In a piece with quotes the last newline with an
-even number of quotes before it is a guess, which the regular pattern proves for the whole piece in
-one pass without the interpreter's lock. Only what is neither goes to the careful splitter.
+it can. A piece without quotes ends at a newline. In a piece with quotes the end of the regular
+records that its last lines are is a guess, and the last newline with an even number of quotes
+before it a better one, which costs a look at every byte. Either is proved for the whole piece by
+the regular pattern, in one pass without the interpreter's lock. Only what is neither goes to the
+careful splitter.
 
 What is found out is said in the piece's `Form`, so that nobody looks twice:
 
@@ -23,7 +25,6 @@ go on in the next one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -33,6 +34,8 @@ from ingest.sources.forms import ended, is_regular, whole_characters
 
 _Piece = tuple[int, Form, bytes]  # its end in the buffer, its form, its bytes
 HEAD_BYTES = 64 * 1024
+TAIL_BYTES = 16 * 1024
+TRIES = 32
 _CR, _LF = b"\r", b"\n"
 
 
@@ -194,11 +197,33 @@ class CsvCutter(_Cutter):
 
     def _quoted(self, buffer: bytes, start: int, stop: int, at_end: bool) -> _Piece | None:
         if at_end and buffer.count(self._quote, start, stop) % 2 == 0:
-            end = stop
-        elif not (end := self._even_newline(buffer, start, stop) + 1):
-            return None
+            return self._regular(buffer, start, stop)
+        likely = self._likely_end(buffer, start, stop)
+        if likely and (piece := self._regular(buffer, start, likely)):
+            return piece
+        end = self._even_newline(buffer, start, stop) + 1
+        return self._regular(buffer, start, end) if end not in (0, likely) else None
+
+    def _regular(self, buffer: bytes, start: int, end: int) -> _Piece | None:
         data = ended(buffer[start:end])
         return (end, Form.REGULAR, data) if is_regular(data, self._layout) else None
+
+    def _likely_end(self, buffer: bytes, start: int, stop: int) -> int:
+        """The end of the regular records that most of the window's tail is, or 0.
+
+        It is read from some line on, which may stand in quotes: then it mostly is not regular.
+        """
+        columns = len(self._layout.columns)
+        if columns < 2:  # any line is a record then
+            return 0
+        at = max(start, stop - TAIL_BYTES)
+        tail, line = buffer[at:stop], 0
+        for _ in range(TRIES):
+            line = tail.find(_LF, line) + 1
+            end = grammar.regular_end(tail, self._layout.dialect, columns, line) if line else 0
+            if not line or 2 * (end - line) > len(tail) - line:
+                return at + end if end else 0
+        return 0
 
     def _even_newline(self, buffer: bytes, start: int, stop: int) -> int:
         """The last newline with an even number of quotes before it, or -1."""
@@ -252,18 +277,3 @@ class NdjsonCutter(_Cutter):
 
 def _within(mark: bytes, buffer: bytes, start: int, stop: int) -> bool:
     return mark != b"" and buffer.find(mark, start, stop) >= 0
-
-
-def common_form(pieces: Iterable[tuple[Form, bytes]], layout: Layout) -> Form:
-    """The form of a block made of several pieces of one layout.
-
-    PLAIN pieces among REGULAR ones are looked at once more, since their field counts are unknown.
-    """
-    pieces = list(pieces)
-    forms = {form for form, _ in pieces}
-    if len(forms) == 1:
-        return forms.pop()
-    if Form.ODD in forms or not forms:
-        return Form.ODD
-    plain = (data for form, data in pieces if form is Form.PLAIN)
-    return Form.REGULAR if all(is_regular(data, layout) for data in plain) else Form.ODD

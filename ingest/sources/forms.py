@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ingest import grammar
-from ingest.model import Layout
+from ingest.model import Form, Layout
 
 # Below this Python's own engine is done before Polars has started.
 SMALL_BYTES = 64 * 1024
@@ -39,3 +41,18 @@ def whole_characters(data: bytes) -> bytes:
         if byte < 0x80:
             break
     return data
+
+
+def common_form(pieces: Iterable[tuple[Form, bytes]], layout: Layout) -> Form:
+    """The form of a block made of several pieces of one layout.
+
+    PLAIN pieces among REGULAR ones are looked at once more, since their field counts are unknown.
+    """
+    pieces = list(pieces)
+    forms = {form for form, _ in pieces}
+    if len(forms) == 1:
+        return forms.pop()
+    if Form.ODD in forms or not forms:
+        return Form.ODD
+    plain = (data for form, data in pieces if form is Form.PLAIN)
+    return Form.REGULAR if all(is_regular(data, layout) for data in plain) else Form.ODD

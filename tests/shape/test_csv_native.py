@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
@@ -69,6 +70,15 @@ def test_polars_reads_as_python_does(rows):
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(table)
     assert native(text.getvalue().encode(), Form.REGULAR, 3) == [tuple(row) for row in table]
+
+
+def test_line_ends_are_not_looked_for_where_none_can_stand():
+    """What is said of a column is believed, and only of that column."""
+    data, layout = b'"a\nb",c\nd,"e"\n', Layout("csv", ("n0", "n1"))
+    for named, rows in (((), 2), (("c1",), 2), (("c0",), None), (("c0", "c1"), None)):
+        one_liners = Mock(return_value=named)
+        found = read_native(data, [(0, len(data))], layout, Form.REGULAR, one_liners)
+        assert (found and found.frame.height) == rows
 
 
 def test_a_miscount_is_not_believed(monkeypatch):

@@ -54,6 +54,15 @@ def test_a_clean_column_is_spelt_in_one_way(
             assert said.spelling.suggests(values[0])
 
 
+def test_what_was_checked_is_not_asked_again() -> None:
+    """The answer stands beside those of the others."""
+    fields = {i: FieldPlan(f"f{i}", rule=rules.integer()) for i in (0, 1)}
+    before = check(pl.DataFrame({"c0": ["1"]}), fields, {0: "c0"}, NOTHING_KNOWN)
+    frame = pl.DataFrame({"c0": ["x"], "c1": ["y"]})
+    found = check(frame, fields, {0: "c0", 1: "c1"}, Known(checked=before))
+    assert (found[0].clean, found[1].clean) == (True, False)
+
+
 def test_what_is_known_is_not_asked() -> None:
     """Only whether there are nulls."""
     spelling = rules.string().spellings[0]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ingest import grammar
 from ingest.model import Dialect, Form, Layout, Oversize
 from ingest.sources import cutter
-from ingest.sources.cutter import CsvCutter, Cut, NdjsonCutter, common_form
+from ingest.sources.cutter import CsvCutter, Cut, NdjsonCutter
 from tests import csv_oracle as oracle
 
 MIB = 1024 * 1024
@@ -206,6 +206,43 @@ def test_a_piece_ends_before_a_quoted_line_end():
     assert [c.data for c in csv_cuts(data, 8)] == [b"a,b\n", b'"c\nd",e\n']
 
 
+WITHIN = b'"%s",%d\n'
+
+
+@pytest.mark.parametrize("text", [b"x", b"x\ny", b"x\n1,2\ny", b'""x""\n""y""', b"1\n" * 50])
+@pytest.mark.parametrize("block_bytes", [400, 1000, 40_000])
+def test_a_likely_end_is_the_one_that_counting_finds(monkeypatch, text, block_bytes):
+    """Quotes are counted only where the last lines don't tell, and the pieces are the same."""
+    data = b"".join(WITHIN % (text, n) for n in range(60_000 // len(text)))
+    likely = csv_cuts(data, block_bytes, MIB)
+    monkeypatch.setattr(CsvCutter, "_likely_end", lambda *_: 0)
+    assert likely == csv_cuts(data, block_bytes, MIB)
+    assert {cut.form for cut in likely} == {Form.REGULAR}
+
+
+def test_quotes_are_not_counted_where_the_last_lines_tell(monkeypatch):
+    """It would take as long as the rest of the cutting, and hold the interpreter's lock."""
+    monkeypatch.setattr(CsvCutter, "_even_newline", None)
+    data = b"".join(WITHIN % (b"x\ny", n) for n in range(5000))
+    made = CsvCutter(TWO, 10_000, MIB)
+    pieces = [
+        cut.data
+        for start in range(0, len(data), 999)
+        for cut in made.feed(data[start : start + 999])
+    ]
+    assert len(pieces) > 3
+    assert data.startswith(b"".join(pieces))
+
+
+def test_a_wrong_guess_costs_a_look(monkeypatch):
+    """The pattern has the last word, and the quotes are counted after all."""
+    monkeypatch.setattr(CsvCutter, "_likely_end", lambda _self, _buffer, start, _stop: start + 3)
+    data = b'"c\nd",e\n' * 20
+    cuts = csv_cuts(data, 64)
+    assert b"".join(cut.data for cut in cuts) == data
+    assert {cut.form for cut in cuts} == {Form.REGULAR}
+
+
 def test_stray_quotes_do_not_move_a_border():
     """Two stray quotes keep parity and shift what it means."""
     data = b'a,5" x\n"p\nq",5" y\n"r\ns",t\n'
@@ -272,14 +309,3 @@ def test_large_pieces_are_verified_natively():
         assert only(csv_cuts(data, MIB, MIB, layout)).form is Form.REGULAR
         assert only(csv_cuts(data + b'"a",b\n', MIB, MIB, layout)).form is Form.ODD
         assert only(csv_cuts(data + b'"\xff"\n', MIB, MIB, layout)).form is Form.ODD
-
-
-def test_the_form_of_several_pieces():
-    """The worst of them; PLAIN pieces among REGULAR ones must have the right fields."""
-    plain, short = (Form.PLAIN, b"a,b\n"), (Form.PLAIN, b"a\n")
-    regular, odd = (Form.REGULAR, b'a,"b"\n'), (Form.ODD, b"")
-    assert common_form([plain, short], TWO) is Form.PLAIN
-    assert common_form([regular, plain], TWO) is Form.REGULAR
-    assert common_form([regular, short], TWO) is Form.ODD
-    assert common_form([regular, odd], TWO) is Form.ODD
-    assert common_form([], TWO) is Form.ODD

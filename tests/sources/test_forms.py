@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.grammar import is_utf8
-from ingest.model import Layout
+from ingest.model import Form, Layout
 from ingest.sources import forms
-from ingest.sources.forms import ended, is_regular, whole_characters
+from ingest.sources.forms import common_form, ended, is_regular, whole_characters
 from tests import csv_oracle as oracle
 
 TWO = Layout("csv", ("a", "b"))
@@ -61,3 +61,14 @@ def test_both_engines_say_the_same(data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forms, "SMALL_BYTES", -1)
         assert is_regular(data, TWO) is small
+
+
+def test_the_form_of_several_pieces():
+    """The worst of them; PLAIN pieces among REGULAR ones must have the right fields."""
+    plain, short = (Form.PLAIN, b"a,b\n"), (Form.PLAIN, b"a\n")
+    regular, odd = (Form.REGULAR, b'a,"b"\n'), (Form.ODD, b"")
+    assert common_form([plain, short], TWO) is Form.PLAIN
+    assert common_form([regular, plain], TWO) is Form.REGULAR
+    assert common_form([regular, short], TWO) is Form.ODD
+    assert common_form([regular, odd], TWO) is Form.ODD
+    assert common_form([], TWO) is Form.ODD

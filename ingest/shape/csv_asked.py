@@ -1,0 +1,41 @@
+"""What is asked of a block's columns while it is being read, and not again when it is encoded.
+
+Whether Polars found the right number of records in quoted text is proved by counting: so many LFs
+are in the text, so many of them within values. To look for them in each value costs a tenth of what
+such a block takes. But how each column is spelt is to be asked anyway; and in a value that is a
+number, a date or a text without control characters there is no LF. So that is asked first, and only
+the columns of which it doesn't hold are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import polars as pl
+
+from ingest.shape.encode_check import NOTHING_KNOWN, Checked, Known, check
+from ingest.shape.plan import ShapePlan
+
+
+class Asked:
+    """The answers for one block; `columns` gives the frame's column for fields by index."""
+
+    def __init__(self, plan: ShapePlan, columns: Mapping[int, str]) -> None:
+        self._fields = dict(enumerate(plan.fields))
+        self._columns = columns
+        self._frame: pl.DataFrame | None = None
+        self._checked: Mapping[int, Checked] = {}
+
+    def one_liners(self, frame: pl.DataFrame) -> Collection[str]:
+        """The columns in whose values no LF can stand. See `csv_native`."""
+        self._frame = frame
+        self._checked = check(frame, self._fields, self._columns, NOTHING_KNOWN)
+        return {
+            self._columns[index]
+            for index, one in self._checked.items()
+            if one.clean and not any("\n" in word for word in self._fields[index].nulls)
+        }
+
+    def known_of(self, frame: pl.DataFrame) -> Known:
+        """What the answers say of a frame: nothing, unless it is the one that was asked."""
+        return Known(checked=self._checked) if frame is self._frame else NOTHING_KNOWN
