@@ -137,10 +137,10 @@ async def load(
 
     `data` is a path, a glob, several of them, or an iterable or async iterable of mappings, whose
     values may be whatever JSON has, and dates, times, Decimal (its digits are kept), UUID, Enum,
-    dataclasses and numpy's. A plain iterable is iterated on the event loop: what blocks belongs
-    into an async one. Records are taken as fast as they are sent and held nowhere, so an
-    interrupted run of them can't be taken up; a few more may have been taken than are `read`. A
-    record that can't be encoded is a reject of its number. When the iterator raises, what it gave
+    dataclasses, msgspec's Structs and numpy's. A plain iterable is iterated on the event loop: what
+    blocks belongs into an async one. Records are taken as fast as they are sent and held nowhere,
+    so an interrupted run of them can't be taken up; a few more may have been taken than are `read`.
+    A record that can't be encoded is a reject of its number. When the iterator raises, what it gave
     before is loaded, the outcome is a failed one, and the exception is its `cause`. Two loads of
     records into one table at the same time need names: `settings={"name": "..."}`.
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import orjson
 
 from ingest.errors import SourceError
@@ -156,6 +157,8 @@ def _as_json(value: Any) -> Any:
     """What orjson does not know by itself. Subclasses of dates (a data frame's) are such, too."""
     if isinstance(value, Decimal):
         return orjson.Fragment(str(value)) if value.is_finite() else None
+    if isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value, builtin_types=(Decimal, dt.datetime, dt.date, dt.time))
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, tuple):

@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import msgspec
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -45,6 +46,11 @@ class Point:
     y: Decimal
 
 
+class Price(msgspec.Struct, rename="camel"):
+    per_unit: Decimal
+    at: dt.date
+
+
 class Later(dt.datetime):
     """As a data frame's own timestamps: a subclass."""
 
@@ -66,6 +72,7 @@ Pair = collections.namedtuple("Pair", "left right")  # noqa: PYI024 - the untype
         (NAMED, f'"{NAMED}"'),
         (Colour.RED, '"red"'),
         (Point(1, Decimal("2.50")), '{"x":1,"y":2.50}'),
+        (Price(Decimal("2.50"), AT.date()), '{"perUnit":2.50,"at":"2024-02-29"}'),
         (Pair(1, "b"), '[1,"b"]'),
         (types.MappingProxyType({"a": 1}), '{"a":1}'),
         ("line\nend", '"line\\nend"'),
