@@ -8,7 +8,9 @@ the other way: nothing is lost but the time of the question.
 
 The lines of a file mostly go on as they were, so a block is first held against what the block
 before it was like, and its own lines are looked at only where that doesn't fit. It is a matter of
-time alone: whatever matches is taken out in the same way.
+time alone: whatever matches is taken out in the same way. So nothing is expected on that falls
+short of the best (a member that only some lines have, or whose values are not written alike), nor
+what didn't fit many lines: the next block's first lines may tell more.
 
 First the pattern hopes for values written like the first ones (`json_spelled`). A few odd lines are
 asked again without that hope, and encoded apart; if they are many, all are.
@@ -23,6 +25,7 @@ from collections.abc import Collection, Mapping
 
 import polars as pl
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.model import Block
 from ingest.shape.json_pattern import MATCHED, Build, Unlike, build_of
@@ -54,14 +57,21 @@ class Expected(Struct, frozen=True):
     build: Build
     hoped: Mapping[str, Wanted]
 
+    @property
+    def is_best(self) -> bool:
+        """Whether no other lines could make a block of such lines cost less."""
+        hopes = all(one.is_text or one.group.until for one in self.hoped.values())
+        return not self.hoped or (hopes and not self.build.optional)
+
 
 class Alike(Struct, frozen=True):
     """The lines of a block, one record each, ended by newlines in `data`; and their members, in one
-    part, or in two. With nothing to map there are none. They are as was `expected`."""
+    part, or in two. With nothing to map there are none. `expected` is what lines that come later
+    are best held against first, if anything."""
 
     data: bytes
     lines: pl.Series
-    expected: Expected
+    expected: Expected | None
     parts: tuple[Members, ...] = ()
 
 
@@ -74,18 +84,29 @@ def read_alike(block: Block, plan: ShapePlan, before: Expected | None = None) ->
     data = data if data.endswith(b"\n") else data + b"\n"
     try:
         text = data.decode()
-    except UnicodeDecodeError:
+        expected = before or _expected(data, plan)
+        lines = pl.Series([text.removesuffix("\n")]).str.split("\n").explode()
+        is_ascii = text.isascii()
+        parts = _matched(lines, expected, plan, is_ascii=is_ascii, is_last=before is None)
+        if parts is None and before is not None:
+            expected = _expected(data, plan)
+            parts = _matched(lines, expected, plan, is_ascii=is_ascii, is_last=True)
+    except (UnicodeDecodeError, Unlike):
         return None
-    lines = pl.Series([text.removesuffix("\n")]).str.split("\n").explode()
+    if parts is None:
+        return None
+    fits = expected.is_best and all(part.wanted is expected.hoped for part in parts[:1])
+    return Alike(data, lines, expected if fits else None, parts)
+
+
+def _matched(
+    lines: pl.Series, expected: Expected, plan: ShapePlan, *, is_ascii: bool, is_last: bool
+) -> tuple[Members, ...] | None:
+    """See `_parts`; None for too large a pattern, too."""
     try:
-        parts = _parts(lines, before, plan, is_ascii=text.isascii()) if before else None
-        if before is not None and parts is not None:
-            return Alike(data, lines, before, parts)
-        expected = _expected(data, plan)
-        parts = _parts(lines, expected, plan, is_ascii=text.isascii(), is_last=True)
-    except (Unlike, pl.exceptions.ComputeError):  # too large a pattern
+        return _parts(lines, expected, plan, is_ascii=is_ascii, is_last=is_last)
+    except pl.exceptions.ComputeError:
         return None
-    return None if parts is None else Alike(data, lines, expected, parts)
 
 
 def _expected(data: bytes, plan: ShapePlan) -> Expected:
@@ -93,7 +114,8 @@ def _expected(data: bytes, plan: ShapePlan) -> Expected:
     build = build_of([one for one in data.split(b"\n", LOOKED_AT)[:LOOKED_AT] if one])
     if not _suits(build, plan):
         raise Unlike
-    return Expected(build, {} if plan.passthrough else wanted_of(build, plan, sure=True))
+    hoped = {} if plan.passthrough else wanted_of(build, plan, sure=True)
+    return Expected(replace(build, seen={}), hoped)  # nobody asks for the lines' values any more
 
 
 def _suits(build: Build, plan: ShapePlan) -> bool:
@@ -111,7 +133,7 @@ def _parts(
     plan: ShapePlan,
     *,
     is_ascii: bool,
-    is_last: bool = False,
+    is_last: bool,
 ) -> tuple[Members, ...] | None:
     """The members that the plan wants; None if some line is built otherwise or, unless nothing else
     `is_last` to be expected, if the values of many are written otherwise."""

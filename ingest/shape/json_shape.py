@@ -34,8 +34,8 @@ _ENCODER = msgspec.json.Encoder()
 class JsonShaper(Struct, frozen=True):
     """Implements `protocols.Shaper`. `record_end` and `largest_record` are the envelope's.
 
-    `expected` is what the last block of each layout was like. Threads may overwrite each other's:
-    it decides how long the next block takes, and nothing else.
+    `expected` is what the last block of each layout was like, if the next may well be so, too.
+    Threads may overwrite each other's: it decides how long a block takes, and nothing else.
     """
 
     plans: Mapping[Layout, ShapePlan]
@@ -47,10 +47,11 @@ class JsonShaper(Struct, frozen=True):
         """Shape one block; what a record holds never raises."""
         plan = self.plans[block.layout]
         alike = read_alike(block, plan, self.expected.get(block.layout))
-        if alike is None:
-            return self._one_by_one(block, plan)
-        self.expected[block.layout] = alike.expected
-        return self._at_once(block, plan, alike)
+        if alike is not None and alike.expected is not None:
+            self.expected[block.layout] = alike.expected
+        else:
+            self.expected.pop(block.layout, None)
+        return self._at_once(block, plan, alike) if alike else self._one_by_one(block, plan)
 
     def _at_once(self, block: Block, plan: ShapePlan, alike: Alike) -> Shaped:
         """A block whose records are all built alike: as many records as lines."""
