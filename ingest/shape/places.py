@@ -87,8 +87,8 @@ class Places:
     def _look(self, index: int) -> tuple[_Table, Offsets]:
         segment, found = self._block.segments[index], self._found[index]
         data = self._block.data[segment.start : segment.end]
-        # As many line ends as records: every line of it is one.
-        if self._block.form is not Form.ODD and data.count(b"\n") == found.rows:
+        # As many line ends, lone CRs in quotes among them, as records: every line of it is one.
+        if self._block.form is not Form.ODD and grammar.count_lines(data) == found.rows:
             table = _lines(data)
         else:
             table = self._split(data, found.rejected)

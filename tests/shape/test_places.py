@@ -52,6 +52,14 @@ def test_one_offset(encoding, byte):
     assert Offsets(block, segment).original(0) == 0
 
 
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_line_end_in_quotes_begins_a_line(end):
+    """A CR by itself, too, though as many LFs as records are in the text then."""
+    parsed = read_csv(block_of(f'"a{end}",b\nc,"d"\n', "utf-8", form=Form.REGULAR))
+    places = [parsed.place(row) for row in range(2)]
+    assert [(p.record, p.line, p.byte) for p in places] == [(1, 1, 0), (2, 3, 6 + len(end))]
+
+
 def test_rows_behind_rejects_and_quoted_line_ends():
     """Records, lines and bytes go on counting over what is no row."""
     text = 'a,b\n\nbad\n"c\r\nd",e\rf,g\n'
