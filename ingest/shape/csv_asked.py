@@ -9,7 +9,8 @@ the columns of which it doesn't hold are looked at.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import weakref
+from collections.abc import Callable, Collection, Mapping
 
 import polars as pl
 
@@ -23,12 +24,13 @@ class Asked:
     def __init__(self, plan: ShapePlan, columns: Mapping[int, str]) -> None:
         self._fields = dict(enumerate(plan.fields))
         self._columns = columns
-        self._frame: pl.DataFrame | None = None
+        # Not kept: one that is not believed would lie beside the one that is read instead.
+        self._frame: Callable[[], pl.DataFrame | None] = _no_frame
         self._checked: Mapping[int, Checked] = {}
 
     def one_liners(self, frame: pl.DataFrame) -> Collection[str]:
         """The columns in whose values no LF can stand. See `csv_native`."""
-        self._frame = frame
+        self._frame = weakref.ref(frame)
         self._checked = check(frame, self._fields, self._columns, NOTHING_KNOWN)
         return {
             self._columns[index]
@@ -38,4 +40,8 @@ class Asked:
 
     def known_of(self, frame: pl.DataFrame) -> Known:
         """What the answers say of a frame: nothing, unless it is the one that was asked."""
-        return Known(checked=self._checked) if frame is self._frame else NOTHING_KNOWN
+        return Known(checked=self._checked) if frame is self._frame() else NOTHING_KNOWN
+
+
+def _no_frame() -> None:
+    return None
