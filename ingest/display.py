@@ -16,6 +16,9 @@ import re
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from msgspec import Struct
+from msgspec.structs import asdict
+
 # CSI and OSC first and whole, so that nothing of `\x1b[31m` or a window title is left as text. The
 # one-byte forms (U+009B and the like) become spaces below, which disarms what follows them.
 _SEQUENCES = re.compile(
@@ -87,7 +90,7 @@ def json_bytes(value: Any, *, indent: bool = False, sort_keys: bool = False) -> 
     try:
         return orjson.dumps(value, option=options)
     except TypeError:
-        return orjson.dumps(_encodable_all(value), default=_plain, option=options)
+        return orjson.dumps(_encodable_all(value), default=str, option=options)
 
 
 def json_line(value: Any, encoding: str = "utf-8") -> str:
@@ -103,13 +106,9 @@ def json_line(value: Any, encoding: str = "utf-8") -> str:
     return text + "\n"
 
 
-def _plain(value: Any) -> Any:
-    """What the encoder does not know itself: the fields of a `Struct`, and else its text."""
-    fields = getattr(value, "__struct_fields__", None)
-    return str(value) if fields is None else {name: getattr(value, name) for name in fields}
-
-
 def _encodable_all(value: Any) -> Any:
+    if isinstance(value, Struct):
+        value = asdict(value)
     if isinstance(value, str):
         return encodable(value)
     if isinstance(value, dict):

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 import orjson
 from msgspec import Struct, field
 
@@ -54,7 +53,7 @@ def keep_mapping(run: RunDir, job: Job, base_url: str, meant: Meant, *, rehearse
         "base": str(job.base.absolute()),
         "base_url": base_url,
         "rehearsed": rehearsed,
-        "before": msgspec.to_builtins(meant.before) if meant.before else None,
+        "before": meant.before,
         "guessed": guessed_in(job, meant),
     }
     try:

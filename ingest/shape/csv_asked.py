@@ -10,7 +10,7 @@ the columns of which it doesn't hold are looked at.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 import polars as pl
 
@@ -25,7 +25,7 @@ class Asked:
         self._fields = dict(enumerate(plan.fields))
         self._columns = columns
         # Not kept: one that is not believed would lie beside the one that is read instead.
-        self._frame: Callable[[], pl.DataFrame | None] = _no_frame
+        self._frame: weakref.ref[pl.DataFrame] | None = None
         self._checked: Mapping[int, Checked] = {}
 
     def one_liners(self, frame: pl.DataFrame) -> Collection[str]:
@@ -40,8 +40,5 @@ class Asked:
 
     def known_of(self, frame: pl.DataFrame) -> Known:
         """What the answers say of a frame: nothing, unless it is the one that was asked."""
-        return Known(checked=self._checked) if frame is self._frame() else NOTHING_KNOWN
-
-
-def _no_frame() -> None:
-    return None
+        was_asked = self._frame is not None and self._frame() is frame
+        return Known(checked=self._checked) if was_asked else NOTHING_KNOWN

@@ -95,7 +95,7 @@ def read_alike(block: Block, plan: ShapePlan, before: Expected | None = None) ->
         return None
     if parts is None:
         return None
-    fits = expected.is_best and all(part.wanted is expected.hoped for part in parts[:1])
+    fits = expected.is_best and (not parts or parts[0].wanted is expected.hoped)
     return Alike(data, lines, expected if fits else None, parts)
 
 

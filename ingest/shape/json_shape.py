@@ -41,16 +41,13 @@ class JsonShaper(Struct, frozen=True):
     plans: Mapping[Layout, ShapePlan]
     record_end: bytes
     largest_record: int
-    expected: dict[Layout, Expected] = msgspec.field(default_factory=dict)
+    expected: dict[Layout, Expected | None] = msgspec.field(default_factory=dict)
 
     def __call__(self, block: Block) -> Shaped:
         """Shape one block; what a record holds never raises."""
         plan = self.plans[block.layout]
         alike = read_alike(block, plan, self.expected.get(block.layout))
-        if alike is not None and alike.expected is not None:
-            self.expected[block.layout] = alike.expected
-        else:
-            self.expected.pop(block.layout, None)
+        self.expected[block.layout] = alike.expected if alike else None
         return self._at_once(block, plan, alike) if alike else self._one_by_one(block, plan)
 
     def _at_once(self, block: Block, plan: ShapePlan, alike: Alike) -> Shaped:

@@ -220,9 +220,11 @@ class CsvCutter(_Cutter):
         tail, line = buffer[at:stop], 0
         for _ in range(TRIES):
             line = tail.find(_LF, line) + 1
-            end = grammar.regular_end(tail, self._layout.dialect, columns, line) if line else 0
-            if not line or 2 * (end - line) > len(tail) - line:
-                return at + end if end else 0
+            if not line:
+                break
+            end = grammar.regular_end(tail, self._layout.dialect, columns, line)
+            if 2 * (end - line) > len(tail) - line:
+                return at + end
         return 0
 
     def _even_newline(self, buffer: bytes, start: int, stop: int) -> int:
