@@ -118,10 +118,11 @@ class _Cutter:
             return position
         kept = position + min(HEAD_BYTES, self._max_record_bytes)
         head = whole_characters(buffer[position:kept]).removesuffix(_CR)
-        # Its end is not before this.
+        # Its end is not before this; and no CRLF is cut in two, or it would count as two lines.
         certain = position + self._max_record_bytes
+        certain -= buffer[certain - 1 : certain + 1] == b"\r\n"
         lines = self._lines(buffer, position + len(head), certain)
-        size_bytes = self._max_record_bytes - len(head)
+        size_bytes = certain - position - len(head)
         self._dropped = _Dropped(head, self._byte, size_bytes, lines)
         return certain
 

@@ -118,6 +118,7 @@ def test_quick_and_careful_paths_agree(data, dialect, columns, block_bytes):
 
 @given(oracle.texts(), oracle.DIALECTS, st.integers(1, 3), st.integers(1, 40), st.integers(8, 40))
 @example(b"'\r'\n\"", Dialect(delimiter="\t", quote="'"), 1, 6, 8)
+@example(b'"""\r\nbc\r\n"', Dialect(), 1, 1, 8)
 @settings(max_examples=1200, deadline=None)
 def test_conserves_every_record(data, dialect, columns, block_bytes, limit):
     """Rows and rejects are the records of the state machine, each with its place."""
