@@ -23,6 +23,7 @@ from msgspec import Struct, field
 
 from ingest.display import json_bytes
 from ingest.errors import IngestError
+from ingest.grammar import pcre2
 from ingest.model import Accounts, Receipt, Span
 from ingest.state import write_private
 
@@ -185,8 +186,10 @@ def peak_rss_bytes() -> int:
 
 
 def versions() -> dict[str, str]:
-    """Python's version and those of the packages that decide how a run behaves."""
+    """Python's version and those of what decides how a run behaves, as far as it is there."""
     found = {"python": platform.python_version()}
+    if (version := pcre2.version()) is not None:
+        found["pcre2"] = version
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)

@@ -19,6 +19,7 @@ from ingest.errors import (
     SourceError,
     StoppedByService,
 )
+from ingest.grammar import pcre2
 from ingest.model import Accounts, Span
 from ingest.report import (
     ORDER,
@@ -213,6 +214,7 @@ def test_measures_of_this_process():
     """Bytes, not kilobytes; and the versions of what is installed."""
     assert 5_000_000 < peak_rss_bytes() < 10**11
     assert {"python", "ingest", "polars", "httpx"} <= set(versions())
+    assert versions().get("pcre2") == pcre2.version()
 
 
 def test_write_report(tmp_path):

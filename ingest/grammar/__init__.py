@@ -22,7 +22,14 @@ quote that stays open every run of quotes is even, so each field opened there cl
 for it: texts of exactly n fields a record and no stray quote, which a native reader may be given.
 """
 
-from ingest.grammar.lines import LINE_END, count_lines, has_blank_line, has_comment, is_utf8
+from ingest.grammar.lines import (
+    LINE_END,
+    count_lines,
+    feeds_before,
+    has_blank_line,
+    has_comment,
+    is_utf8,
+)
 from ingest.grammar.patterns import RUN_RECORDS, legal_run
 from ingest.grammar.records import (
     UNLIMITED,
@@ -36,6 +43,7 @@ from ingest.grammar.records import (
 from ingest.grammar.regular import (
     PATTERN_COLUMNS,
     is_regular,
+    is_regular_at_once,
     plain_records,
     record_pattern,
     regular_end,
@@ -51,11 +59,13 @@ __all__ = [
     "Structural",
     "border",
     "count_lines",
+    "feeds_before",
     "field_count",
     "fields",
     "has_blank_line",
     "has_comment",
     "is_regular",
+    "is_regular_at_once",
     "is_utf8",
     "legal_run",
     "plain_records",

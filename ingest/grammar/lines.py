@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 from ingest.model import Dialect
 
@@ -29,6 +31,11 @@ def count_lines(
     if data.find(b"\r", start, end) >= 0:
         count += data.count(b"\r", start, end) - data.count(b"\r\n", start, end)
     return count
+
+
+def feeds_before(data: bytes, places: Sequence[int]) -> list[int]:
+    """How many LFs stand before each of these places, which rise."""
+    return list(accumulate(data.count(b"\n", *part) for part in pairwise((0, *places))))
 
 
 def has_comment(data: bytes, dialect: Dialect, start: int = 0, end: int | None = None) -> bool:

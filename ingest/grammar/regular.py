@@ -1,8 +1,8 @@
 """Text so regular that a native reader can be trusted with it, and how that is found out fast.
 
 Regular is a text whose records have exactly n fields and end with LF or CRLF, without stray quotes,
-escapes, comments and blank lines. Two engines decide it: Python's at once and for any width, Rust's
-(in Polars) without the interpreter's lock.
+escapes, comments and blank lines. Three engines decide it: Python's at once and for any width;
+PCRE2's, or where it isn't there Rust's (in Polars), without the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from ingest.grammar.lines import has_blank_line
 from ingest.grammar.patterns import RUN_RECORDS, spelling
+from ingest.grammar.pcre2 import runs_of
 from ingest.model import Dialect
 
 # Above some 1,000 columns an automaton built as it goes falls from 500 to 35 MB/s.
@@ -20,6 +21,12 @@ PATTERN_COLUMNS = 800
 
 @lru_cache(maxsize=64)
 def _regular(dialect: Dialect, columns: int) -> re.Pattern[bytes]:
+    return re.compile(rb"(?:%b){1,%d}+" % (_record(dialect, columns), RUN_RECORDS))
+
+
+@lru_cache(maxsize=64)
+def _record(dialect: Dialect, columns: int) -> bytes:
+    """A record and its end, in the syntax that Python shares with PCRE2."""
     parts = spelling(dialect)
     bare = rb"[^%b%b%b\r\n]" % (parts.delimiter, parts.quote, parts.escape)
     quoted = b""
@@ -30,10 +37,9 @@ def _regular(dialect: Dialect, columns: int) -> re.Pattern[bytes]:
         )  # fmt: skip
     field = rb"(?>%b%b*+)" % (quoted, bare)
     first = field if columns > 1 else rb"(?>%b%b++)" % (quoted, bare)
-    record = rb"%b%b(?:%b%b){%d}+" % (
+    return rb"%b%b(?:%b%b){%d}+\r?\n" % (
         parts.no_comment, first, parts.delimiter, field, columns - 1
     )  # fmt: skip
-    return re.compile(rb"(?:%b\r?\n){1,%d}+" % (record, RUN_RECORDS))
 
 
 def regular_end(data: bytes, dialect: Dialect, columns: int, start: int = 0) -> int:
@@ -47,6 +53,12 @@ def regular_end(data: bytes, dialect: Dialect, columns: int, start: int = 0) -> 
 def is_regular(data: bytes, dialect: Dialect, columns: int) -> bool:
     """Whether `data` is regular, by Python's engine: 400 MB/s, no start-up, any width."""
     return regular_end(data, dialect, columns) == len(data)
+
+
+def is_regular_at_once(data: bytes, dialect: Dialect, columns: int) -> bool | None:
+    """The same by PCRE2, without the interpreter's lock; None where it can't say."""
+    runs = runs_of(_record(dialect, columns).decode("ascii"))
+    return None if runs is None else runs.cover(data)
 
 
 def regular_pattern(dialect: Dialect, columns: int) -> str:

@@ -28,8 +28,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ingest.model import Block
-from ingest.shape.json_pattern import MATCHED, Build, Unlike, build_of
+from ingest.shape.json_pattern import MATCHED, Build, Unlike, build_of, of_ascii
+from ingest.shape.json_rewritten import Rewriting, rewriting_of
 from ingest.shape.json_spelled import Wanted, wanted_of
+from ingest.shape.odd_lines import lines_of, odd_among, odd_lines
 from ingest.shape.plan import ShapePlan
 
 LOOKED_AT = 64
@@ -50,12 +52,24 @@ class Members(Struct, frozen=True):
     always: Collection[str]
 
 
+class Rewritten(Struct, frozen=True):
+    """Lines that are the target's already: of these `rows` (rising), or of all for None."""
+
+    rows: pl.Series | None
+    lines: pl.Series
+
+
+Parts = tuple[Members | Rewritten, ...]
+
+
 class Expected(Struct, frozen=True):
     """What lines are expected to be like: their build, and what is wanted of each member if its
-    values are written like those that were seen (nothing, where there is nothing to map)."""
+    values are written like those that were seen (nothing, where there is nothing to map); or how to
+    write them anew, where that is all there is to do."""
 
     build: Build
     hoped: Mapping[str, Wanted]
+    rewriting: Rewriting | None = None
 
     @property
     def is_best(self) -> bool:
@@ -65,14 +79,32 @@ class Expected(Struct, frozen=True):
 
 
 class Alike(Struct, frozen=True):
-    """The lines of a block, one record each, ended by newlines in `data`; and their members, in one
-    part, or in two. With nothing to map there are none. `expected` is what lines that come later
-    are best held against first, if anything."""
+    """The lines of a block, one record each, ended by newlines in `data`; and what becomes of them,
+    in one part, or in two. With nothing to map there are none. `expected` is what later lines are
+    best held against first, if anything."""
 
     data: bytes
     lines: pl.Series
     expected: Expected | None
-    parts: tuple[Members, ...] = ()
+    parts: Parts = ()
+
+
+class _Text(Struct, frozen=True):
+    """A block's lines, each ended by an LF in `data`."""
+
+    data: bytes
+    lines: pl.Series
+
+    def odd(self, line: str) -> pl.Series:
+        """The rows that this pattern of a line does not match, rising."""
+        if (found := odd_lines(self.data, line)) is not None:
+            return found.rows
+        return odd_among(self.lines, of_ascii(line) if self.is_ascii else line)
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether a pattern for ASCII does: it is quicker."""
+        return self.data.isascii()
 
 
 def read_alike(block: Block, plan: ShapePlan, before: Expected | None = None) -> Alike | None:
@@ -82,40 +114,51 @@ def read_alike(block: Block, plan: ShapePlan, before: Expected | None = None) ->
         return None
     data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
     data = data if data.endswith(b"\n") else data + b"\n"
+    lines = lines_of(data)
+    if lines is None:
+        return None
+    text = _Text(data, lines)
     try:
-        text = data.decode()
-        expected = before or _expected(data, plan)
-        lines = pl.Series([text.removesuffix("\n")]).str.split("\n").explode()
-        is_ascii = text.isascii()
-        parts = _matched(lines, expected, plan, is_ascii=is_ascii, is_last=before is None)
+        expected = before or expected_of(data, plan)
+        parts = _matched(text, expected, plan, is_last=before is None)
         if parts is None and before is not None:
-            expected = _expected(data, plan)
-            parts = _matched(lines, expected, plan, is_ascii=is_ascii, is_last=True)
-    except (UnicodeDecodeError, Unlike):
+            expected = expected_of(data, plan)
+            parts = _matched(text, expected, plan, is_last=True)
+    except Unlike:
         return None
     if parts is None:
         return None
-    fits = expected.is_best and (not parts or parts[0].wanted is expected.hoped)
-    return Alike(data, lines, expected if fits else None, parts)
+    return Alike(data, lines, expected if _fits(expected, parts) else None, parts)
 
 
-def _matched(
-    lines: pl.Series, expected: Expected, plan: ShapePlan, *, is_ascii: bool, is_last: bool
-) -> tuple[Members, ...] | None:
+def _fits(expected: Expected, parts: Parts) -> bool:
+    """Whether later lines are best held against this, too."""
+    if not parts:
+        return expected.is_best
+    first = parts[0]
+    if isinstance(first, Rewritten):
+        return True
+    return expected.rewriting is None and expected.is_best and first.wanted is expected.hoped
+
+
+def _matched(text: _Text, expected: Expected, plan: ShapePlan, *, is_last: bool) -> Parts | None:
     """See `_parts`; None for too large a pattern, too."""
     try:
-        return _parts(lines, expected, plan, is_ascii=is_ascii, is_last=is_last)
+        rewritten = _rewritten(text, expected, plan)
+        return rewritten or _parts(text, expected, plan, is_last=is_last)
     except pl.exceptions.ComputeError:
         return None
 
 
-def _expected(data: bytes, plan: ShapePlan) -> Expected:
+def expected_of(data: bytes, plan: ShapePlan) -> Expected:
     """What the first lines are like. Raises Unlike."""
     build = build_of([one for one in data.split(b"\n", LOOKED_AT)[:LOOKED_AT] if one])
     if not _suits(build, plan):
         raise Unlike
     hoped = {} if plan.passthrough else wanted_of(build, plan, sure=True)
-    return Expected(replace(build, seen={}), hoped)  # nobody asks for the lines' values any more
+    rewriting = None if plan.passthrough else rewriting_of(build, plan)
+    build = replace(build, seen={})  # nobody asks for the lines' values any more
+    return Expected(build, hoped, rewriting)
 
 
 def _suits(build: Build, plan: ShapePlan) -> bool:
@@ -127,39 +170,63 @@ def _suits(build: Build, plan: ShapePlan) -> bool:
     return not plan.must and not (plan.rest and made & build.values.keys())
 
 
-def _parts(
-    lines: pl.Series,
-    expected: Expected,
-    plan: ShapePlan,
-    *,
-    is_ascii: bool,
-    is_last: bool,
-) -> tuple[Members, ...] | None:
+def _rewritten(text: _Text, expected: Expected, plan: ShapePlan) -> Parts | None:
+    """The lines written anew, and the members of a few odd ones; None if that is not enough."""
+    rewriting = expected.rewriting
+    if rewriting is None:
+        return None
+    odd = text.odd(rewriting.line)
+    if not len(odd) and (lines := rewriting(text.lines)) is not None:
+        return (Rewritten(None, lines),)
+    odd = odd.append(rewriting.odd(text.lines)).unique().sort()
+    if len(odd) > MOST_ODD * len(text.lines):
+        return None
+    members = _odd_members(text, odd, expected.build, plan)
+    usual = _others(odd, text.lines)
+    lines = rewriting(text.lines.gather(usual))
+    if members is None or lines is None:
+        return None
+    return Rewritten(usual, lines), members
+
+
+def _parts(text: _Text, expected: Expected, plan: ShapePlan, *, is_last: bool) -> Parts | None:
     """The members that the plan wants; None if some line is built otherwise or, unless nothing else
     `is_last` to be expected, if the values of many are written otherwise."""
-    build, hoped = expected.build, expected.hoped
+    build, hoped, lines = expected.build, expected.hoped, text.lines
     if not hoped:
-        are_alike = lines.str.contains(build.pattern(is_ascii=is_ascii)).all()
+        are_alike = not len(text.odd(build.line()))
         if plan.passthrough or not are_alike:
             return () if are_alike else None
     always = build.values.keys() - build.optional
-    taken, odd = _taken(lines, build, hoped, is_ascii=is_ascii)
+    taken, odd = _taken(lines, build, hoped, is_ascii=text.is_ascii)
     if not len(odd):
         return (Members(None, hoped, taken, always),)
-    everyone = pl.int_range(len(lines), eager=True, dtype=pl.UInt32)
     few = len(odd) <= MOST_ODD * len(lines)
     if not few and not is_last:
         return None
-    rest = lines.gather(odd) if few else lines
-    wanted = wanted_of(build, plan, sure=False)
-    again, unlike = _taken(rest, build, wanted, is_ascii=is_ascii)
-    if len(unlike):
-        return None
-    if not few:
-        return (Members(None, wanted, again, always),)
-    usual = everyone.filter(~everyone.is_in(odd.implode()))
+    members = _odd_members(text, odd if few else None, build, plan)
+    if members is None or not few:
+        return None if members is None else (members,)
+    usual = _others(odd, lines)
     taken = {key: values.gather(usual) for key, values in taken.items()}
-    return Members(usual, hoped, taken, always), Members(odd, wanted, again, always)
+    return Members(usual, hoped, taken, always), members
+
+
+def _odd_members(
+    text: _Text, rows: pl.Series | None, build: Build, plan: ShapePlan
+) -> Members | None:
+    """The members of lines whose values may be written in any way; None if some are built
+    otherwise."""
+    wanted = wanted_of(build, plan, sure=False)
+    lines = text.lines if rows is None else text.lines.gather(rows)
+    taken, unlike = _taken(lines, build, wanted, is_ascii=text.is_ascii)
+    always = build.values.keys() - build.optional
+    return None if len(unlike) else Members(rows, wanted, taken, always)
+
+
+def _others(rows: pl.Series, lines: pl.Series) -> pl.Series:
+    everyone = pl.int_range(len(lines), eager=True, dtype=pl.UInt32)
+    return everyone.filter(~everyone.is_in(rows.implode()))
 
 
 def _taken(

@@ -24,10 +24,8 @@ MOST_DEPTH = 6
 _PLAIN = r'[^"\\\x00-\x1f]'  # a character that stands for itself
 _PLAIN_ASCII = r"[ !#-\[\]-\x7f]"
 PLAIN_TEXT = f"{_PLAIN}*"
-_STRING = (
-    rf'"(?:{_PLAIN}|\\(?:["\\/bfnrt]|u(?:[0-9a-cA-CefEF][0-9a-fA-F]{{3}}'
-    r'|[dD][0-7][0-9a-fA-F]{2})))*"'
-)
+_ESCAPE = r'\\(?:["\\/bfnrt]|u(?:[0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}))'
+_STRING = f'"{_PLAIN}*(?:{_ESCAPE}{_PLAIN}*)*"'
 NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _NOT_NULL = f"{_STRING}|{NUMBER}|true|false"
 SCALAR = f"{_NOT_NULL}|null"
@@ -87,13 +85,35 @@ class Build(Struct, frozen=True):
         Its groups are g0, g1, ... of these keys, and `MATCHED`, which is empty.
         """
         mark = f"(?P<{MATCHED}>)" if groups else ""
-        pattern = rf"\A{mark}{_object(self, groups or {})}\z"
-        return pattern.replace(_PLAIN, _PLAIN_ASCII) if is_ascii else pattern
+        pattern = rf"\A{mark}{_object(self, _members(self, groups or {}))}\z"
+        return of_ascii(pattern) if is_ascii else pattern
+
+    def line(self, values: Mapping[str, str] | None = None) -> str:
+        """The pattern without anchors and groups; `values` are those of some keys' values."""
+        members = _members(self, {})
+        for key, value in (values or {}).items():
+            members[key] = _key(key) + self.style.colon + value
+        return _object(self, members)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether no value is an object or an array."""
+        return all(value == f"(?:{_NOT_NULL})" for value in self.values.values())
+
+    def is_spelt_once(self, key: str) -> bool:
+        """Whether there is but one way to spell this key."""
+        return len(_spelt(key)) == 1
 
     def joins(self, key: str) -> bool:
         """Whether this member, where it is in every record, and its neighbours can travel as they
         stand: nothing is to be spelt anew."""
-        return self.style is STYLES[0] and key not in self.optional and len(_spelt(key)) == 1
+        is_always_there = key not in self.optional
+        return self.style is STYLES[0] and is_always_there and self.is_spelt_once(key)
+
+
+def of_ascii(pattern: str) -> str:
+    """The same pattern for a text in ASCII."""
+    return pattern.replace(_PLAIN, _PLAIN_ASCII)
 
 
 def build_of(lines: Sequence[bytes]) -> Build:
@@ -146,7 +166,7 @@ def _value(found: Sequence[bytes], style: Style, depth: int) -> str:
     kinds = [_NOT_NULL]
     if objects := [read_object(text) for text in found if text.startswith(b"{")]:
         build = _build(objects, style, depth - 1)
-        kinds.append(_object(build, {}))
+        kinds.append(_object(build, _members(build, {})))
     if arrays := [text for text in found if text.startswith(b"[")]:
         elements = [bytes(raw) for text in arrays for raw in _ARRAY.decode(text)]
         element = _value(elements[:MOST_KEYS], style, depth - 1) if elements else _NOT_NULL
@@ -184,9 +204,9 @@ def _members(build: Build, groups: Mapping[str, Group]) -> dict[str, str]:
     return members
 
 
-def _object(build: Build, groups: Mapping[str, Group]) -> str:
+def _object(build: Build, members: Mapping[str, str]) -> str:
     """The commas fall into place around the first member that is always there."""
-    comma, members = build.style.comma, _members(build, groups)
+    comma = build.style.comma
     fixed = next(key for key in members if key not in build.optional)
     keys = list(members)
     at = keys.index(fixed)

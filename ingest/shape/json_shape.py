@@ -16,12 +16,13 @@ import msgspec
 import orjson
 import polars as pl
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.encode import Encoded, Extras, encode
 from ingest.shape.encode_apart import in_order
 from ingest.shape.encode_check import Known
-from ingest.shape.json_alike import Alike, Expected, read_alike
+from ingest.shape.json_alike import Alike, Expected, Rewritten, read_alike
 from ingest.shape.json_members import REST, columns_of, members_of
 from ingest.shape.json_parts import Part, part_of, read_parts
 from ingest.shape.json_read import Record
@@ -76,21 +77,29 @@ class JsonShaper(Struct, frozen=True):
 
     def _unchanged(self, alike: Alike, plan: ShapePlan) -> Encoded:
         """The very bytes that came, unless a record is too long."""
-        if not (alike.lines.str.len_bytes() > self.largest_record).any():
-            return Encoded(alike.lines, None, (), None, alike.data)
-        frame = pl.DataFrame({"rest": members_of(alike.lines)})
-        return encode(frame, plan, {}, self.largest_record, REST)
+        encoded = self._as_lines(alike.lines, plan)
+        return replace(encoded, joined=alike.data) if encoded.rows is None else encoded
+
+    def _as_lines(self, lines: pl.Series, plan: ShapePlan) -> Encoded:
+        """Lines that are the target's already, unless a record is too long."""
+        if not (lines.str.len_bytes() > self.largest_record).any():
+            return Encoded(lines, None, (), None)
+        frame = pl.DataFrame({"rest": members_of(lines)})
+        return encode(frame, replace(plan, fields=()), {}, self.largest_record, REST)
 
     def _mapped(self, alike: Alike, plan: ShapePlan, pseudo: Mapping[int, pl.Series]) -> Encoded:
         height = len(alike.lines)
         parts = []
-        for members in alike.parts:
-            columns = columns_of(members, plan, height, pseudo)
-            frame, names, extras = columns.frame, columns.names, columns.extras
-            encoded = encode(frame, plan, names, self.largest_record, extras, Known(columns.known))
-            if members.rows is None:
+        for part in alike.parts:
+            if isinstance(part, Rewritten):
+                encoded = self._as_lines(part.lines, plan)
+            else:
+                c = columns_of(part, plan, height, pseudo)
+                known = Known(c.known)
+                encoded = encode(c.frame, plan, c.names, self.largest_record, c.extras, known)
+            if part.rows is None:
                 return encoded
-            parts.append((members.rows, encoded))
+            parts.append((part.rows, encoded))
         return in_order(parts, height)
 
     def _one_by_one(self, block: Block, plan: ShapePlan) -> Shaped:

@@ -25,6 +25,7 @@ from msgspec import Struct
 
 from ingest.model import Block, Form
 from ingest.shape.encode_check import Known
+from ingest.shape.odd_lines import lines_of, odd_among, odd_lines, split
 from ingest.shape.plan import FieldPlan, ShapePlan
 from ingest.shape.rules import COMMA_DECIMAL, Spelling
 
@@ -59,16 +60,39 @@ def read_spelled(block: Block, plan: ShapePlan) -> Spelled | None:
     if len(first) != columns:
         return None
     pattern, spellings = _line_pattern(plan, first, delimiter)
-    lines = _split(pl.Series(_VALUES, [_text(block.data)]), "\n")
-    odd = lines.to_frame().select_seq((~_EACH.str.contains(pattern)).arg_true()).to_series()
-    if (
-        len(odd)
-        and (lines.gather(odd).str.count_matches(delimiter, literal=True) + 1 != columns).any()
-    ):
+    data = _lines(block.data)
+    found = _at_once(data, pattern, delimiter) or _each(data, pattern, delimiter)
+    if any(delimiters != columns - 1 for delimiters in found.delimiters):
         return None
-    values = _split(lines, delimiter)
-    known = Known(spellings, _without_nulls(plan, values))
-    return Spelled(values.to_frame().select_seq(_columns(columns)), known, odd)
+    known = Known(spellings, _without_nulls(plan, found.values))
+    return Spelled(found.values.to_frame().select_seq(_columns(columns)), known, found.odd)
+
+
+class _Found(Struct, frozen=True):
+    """All values in one row; the odd lines' numbers, and how many delimiters they have."""
+
+    values: pl.Series
+    odd: pl.Series
+    delimiters: Sequence[int]
+
+
+def _at_once(data: bytes, line: str, delimiter: str) -> _Found | None:
+    """The lines need not be told apart if their ends are made delimiters, too."""
+    odd = odd_lines(data, line)
+    if odd is None:
+        return None
+    mark = delimiter.encode()
+    values = split(pl.Series(_VALUES, [data.replace(b"\n", mark)]).cast(pl.String), delimiter)
+    values = values.head(len(values) - 1)  # behind the last line's end stands nothing
+    return _Found(values, odd.rows, [data.count(mark, *extent) for extent in odd.extents])
+
+
+def _each(data: bytes, line: str, delimiter: str) -> _Found:
+    lines = lines_of(data)
+    assert lines is not None  # what is PLAIN is UTF-8
+    odd = odd_among(lines, line)
+    delimiters = lines.gather(odd).str.count_matches(delimiter, literal=True).to_list()
+    return _Found(split(lines, delimiter).alias(_VALUES), odd, delimiters)
 
 
 def _first_line(data: bytes) -> str:
@@ -76,22 +100,17 @@ def _first_line(data: bytes) -> str:
     return data[: end if end >= 0 else None].decode().removesuffix("\r")
 
 
-def _text(data: bytes) -> str:
-    """The lines of a block, the last without its end."""
-    # What is PLAIN is UTF-8, and its CRs stand before LFs. A view, because each copy costs time.
-    text = str(memoryview(data)[:-1] if data.endswith(b"\n") else data, "utf-8")
-    return text.replace("\r\n", "\n").removesuffix("\r") if "\r" in text else text
+def _lines(data: bytes) -> bytes:
+    """The lines of a block, each ended by an LF and nothing else."""
+    # In what is PLAIN, CRs stand before LFs.
+    data = data if data.endswith(b"\n") else data.removesuffix(b"\r") + b"\n"
+    return data.replace(b"\r\n", b"\n") if b"\r" in data else data
 
 
 @lru_cache(maxsize=16)
 def _columns(columns: int) -> tuple[pl.Expr, ...]:
     """Every n-th value, from the first, the second, ... on."""
     return tuple(_EACH.gather_every(columns, start).alias(f"c{start}") for start in range(columns))
-
-
-def _split(texts: pl.Series, by: str) -> pl.Series:
-    """All parts of all texts, in one row."""
-    return texts.to_frame().select_seq(_EACH.str.split(by).explode()).to_series()
 
 
 def _without_nulls(plan: ShapePlan, values: pl.Series) -> set[int]:
@@ -113,7 +132,7 @@ def _line_pattern(
         _column_pattern(readers, value, delimiter, known)
         for readers, value in zip(_readers(plan, len(first)), first, strict=True)
     ]
-    return rf"\A{re.escape(delimiter).join(parts)}\z", known
+    return re.escape(delimiter).join(parts), known
 
 
 def _readers(plan: ShapePlan, columns: int) -> list[list[tuple[int, FieldPlan]]]:

@@ -21,14 +21,15 @@ def is_regular(data: bytes, layout: Layout) -> bool:
     dialect, columns = layout.dialect, max(1, len(layout.columns))
     if len(data) <= SMALL_BYTES or columns > grammar.PATTERN_COLUMNS:
         return grammar.is_utf8(data) and grammar.is_regular(data, dialect, columns)
+    if not grammar.is_utf8(data):
+        return False
+    found = grammar.is_regular_at_once(data, dialect, columns)
+    if found is not None:
+        return found
     import polars as pl  # noqa: PLC0415  # --help needn't wait for it, and ingest.shape sets it up
 
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return False
     pattern = grammar.regular_pattern(dialect, columns)
-    return bool(pl.Series([text]).str.contains(pattern).item())
+    return bool(pl.Series([data.decode()]).str.contains(pattern).item())
 
 
 def whole_characters(data: bytes) -> bytes:

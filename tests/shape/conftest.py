@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from ingest.shape import encode_values
+from ingest.grammar import pcre2
+from ingest.shape import encode_values, odd_lines
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -19,4 +20,15 @@ settings.load_profile("patient")
 def _few_are_many() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encode_values, "FEW", 0)
+        yield
+
+
+@pytest.fixture(scope="module", params=["PCRE2", "Polars"])
+def either_engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Blocks are asked by PCRE2, and once more as on a machine that hasn't got it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "Polars":
+            patch.setattr(odd_lines, "runs_of", lambda _pattern: None)
+        elif pcre2.version() is None:
+            pytest.skip("this machine has no PCRE2")
         yield

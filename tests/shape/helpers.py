@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from hypothesis import strategies as st
 
 from ingest.job import Job, make_job
@@ -121,7 +121,7 @@ def block_of(
 def records_of(shaped: Shaped, record_end: bytes = b"\n") -> list[list[Any]]:
     """The records that came out, parsed, by segment."""
     return [
-        [orjson.loads(line) for line in texts_of(shaped, index, record_end)]
+        [json.loads(line) for line in texts_of(shaped, index, record_end)]
         for index in range(len(shaped.segments))
     ]
 

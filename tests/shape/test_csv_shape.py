@@ -30,6 +30,8 @@ from tests.shape.helpers import (
     records_of,
 )
 
+pytestmark = pytest.mark.usefixtures("either_engine")
+
 NO_LIMIT = 10**9
 
 

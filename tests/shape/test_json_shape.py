@@ -25,6 +25,8 @@ from tests.shape.helpers import (
     texts_of,
 )
 
+pytestmark = pytest.mark.usefixtures("either_engine")
+
 LAYOUT = Layout("ndjson")
 NO_LIMIT = 10**9
 

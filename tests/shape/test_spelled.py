@@ -25,6 +25,8 @@ from tests.shape.helpers import (
     plan_of,
 )
 
+pytestmark = pytest.mark.usefixtures("either_engine")
+
 COLUMNS = ("day", "n", "x", "s")
 FIELDS: dict[str, Any] = {
     "day": {"type": "date"},

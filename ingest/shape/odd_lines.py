@@ -1,0 +1,56 @@
+"""Which lines of a block are not like the others, found without looking at each of them.
+
+Where PCRE2 is there it goes over the whole block, and stops only behind lines that don't match. A
+block with many of those, and a machine without PCRE2, is a matter for Polars, line by line.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+from msgspec import Struct
+
+from ingest import grammar
+from ingest.grammar.pcre2 import Line, runs_of
+
+MOST = 256  # odd lines; to go on behind each of more would cost what Polars takes
+
+
+class OddLines(Struct, frozen=True):
+    """The numbers of the odd lines, rising, and where they are in the data, ends included."""
+
+    rows: pl.Series
+    extents: tuple[Line, ...]
+
+
+def odd_lines(data: bytes, line: str) -> OddLines | None:
+    """The lines of `data`, each ended by an LF, that the pattern `line` does not match.
+
+    None if that can't be said at once.
+    """
+    runs = runs_of(rf"(?:{line})\n")
+    found = None if runs is None else runs.odd_lines(data, MOST)
+    if found is None or len(found) > MOST:
+        return None
+    rows = grammar.feeds_before(data, [start for start, _ in found])
+    return OddLines(pl.Series(rows, dtype=pl.UInt32), tuple(found))
+
+
+def odd_among(lines: pl.Series, line: str) -> pl.Series:
+    """The numbers of the lines that the pattern does not match, one by one."""
+    matches = pl.col(lines.name).str.contains(rf"\A(?:{line})\z")
+    return lines.to_frame().select_seq((~matches).arg_true()).to_series()
+
+
+def lines_of(data: bytes) -> pl.Series | None:
+    """The lines of `data`, each ended by an LF; None if they are no UTF-8."""
+    try:
+        pieces = split(pl.Series("line", [data]).cast(pl.String), "\n")
+    except pl.exceptions.PolarsError:
+        return None
+    return pieces.head(len(pieces) - 1)  # behind the last line's end stands nothing
+
+
+def split(texts: pl.Series, by: str) -> pl.Series:
+    """All parts of all texts, in one row."""
+    parts = pl.col(texts.name).str.split(by).explode()
+    return texts.to_frame().select_seq(parts).to_series()
