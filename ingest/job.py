@@ -60,7 +60,7 @@ class SourceSettings(Settings):
     skip_rows: Annotated[int, Field(ge=0)] = 0
     rest: Literal["keep", "drop"] = "keep"
     max_record_bytes: Annotated[int, Field(ge=1024)] = 16 * MEBIBYTE
-    block_bytes: Annotated[int, Field(ge=1, le=64 * MEBIBYTE)] = 3 * MEBIBYTE // 2
+    block_bytes: Annotated[int, Field(ge=1, le=64 * MEBIBYTE)] = 2 * MEBIBYTE
 
     @field_validator("paths", "nulls", "columns", mode="before")
     @classmethod
@@ -199,7 +199,7 @@ class LimitSettings(Settings):
 
     Peak memory is about: 175 MB for the interpreter, its libraries and what allocators keep; 36
     times `block_bytes` for the shaping threads and what waits between them; and `in_flight` + 2
-    bodies. (`block_bytes` is 1.5 MiB, or 384 KiB where records are so large that bodies are full by
+    bodies. (`block_bytes` is 2 MiB, or 384 KiB where records are so large that bodies are full by
     bytes.)
 
     Below these limits the governor learns the rate and the concurrency that the service bears, from

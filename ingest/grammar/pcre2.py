@@ -61,7 +61,7 @@ class Runs:
     Any number of threads may ask it at once.
     """
 
-    def __init__(self, library: ctypes.CDLL, code: int) -> None:
+    def __init__(self, library: ctypes.PyDLL, code: int) -> None:
         self._library, self._code = library, code
         # Not when the interpreter ends: a thread may still be at it.
         weakref.finalize(self, library.pcre2_code_free_8, code).atexit = False
@@ -126,13 +126,16 @@ def version() -> str | None:
 
 
 @cache
-def _library() -> ctypes.CDLL | None:
-    for name in _NAMES.get(sys.platform, ()):
+def _library() -> ctypes.PyDLL | None:
+    for path in _NAMES.get(sys.platform, ()):
         try:
-            library = ctypes.CDLL(name)
+            # To let go of the lock costs more than the small functions do.
+            library, unlocked = ctypes.PyDLL(path), ctypes.CDLL(path)
             for function, (result, arguments) in _FUNCTIONS.items():
-                known = getattr(library, f"pcre2_{function}_8")
+                name = f"pcre2_{function}_8"
+                known = getattr(unlocked if function == "match" else library, name)
                 known.restype, known.argtypes = result, arguments
+                setattr(library, name, known)
         except (OSError, AttributeError):
             continue
         return library
@@ -140,7 +143,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 @contextmanager
-def _match_data(library: ctypes.CDLL) -> Iterator[tuple[int, Sequence[int]]]:
+def _match_data(library: ctypes.PyDLL) -> Iterator[tuple[int, Sequence[int]]]:
     """Room for what a match tells, and its first two sizes: where it starts and ends."""
     room = library.pcre2_match_data_create_8(1, None)
     if not room:

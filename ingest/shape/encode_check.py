@@ -51,6 +51,7 @@ def check(
     """The answer for each of the `columns` (by the field's index)."""
     asked: dict[int, Spelling | None] = {}
     questions: list[pl.Expr] = []
+    first = frame.row(0, named=True) if frame.height else {}
     for index, name in columns.items():
         if index in known.checked:
             continue
@@ -60,7 +61,7 @@ def check(
         if index in known.spellings:
             asked[index] = known.spellings[index]
             continue
-        spelling = _suggested(frame, name, field)
+        spelling = _suggested(frame, name, field, first.get(name))
         asked[index] = spelling
         if spelling is None or field.rule is None:
             continue
@@ -69,20 +70,26 @@ def check(
             holds = holds & field.rule.also(pl.col(name))
         questions.append((holds | is_null(name, field.nulls)).all().alias(f"clean{index}"))
     answers = frame.select(questions).row(0, named=True) if questions else {}
+    nulls = frame.null_count().row(0, named=True)
     found = {
         index: Checked(
             spelling,
             index in known.spellings or bool(answers.get(f"clean{index}")),
-            bool(answers.get(f"null{index}")) or frame.get_column(columns[index]).has_nulls(),
+            bool(answers.get(f"null{index}")) or nulls[columns[index]] > 0,
         )
         for index, spelling in asked.items()
     }
     return {**known.checked, **found}
 
 
-def _suggested(frame: pl.DataFrame, name: str, field: FieldPlan) -> Spelling | None:
+def _suggested(
+    frame: pl.DataFrame, name: str, field: FieldPlan, first: str | None
+) -> Spelling | None:
+    """What the first value suggests that is not null; mostly the `first` of all."""
     if field.rule is None:
         return None
+    if first is not None and first not in field.nulls:
+        return field.rule.spelling(first)
     for text in frame.get_column(name).head(HEAD_ROWS):
         if text is not None and text not in field.nulls:
             return field.rule.spelling(text)

@@ -53,10 +53,12 @@ class Members(Struct, frozen=True):
 
 
 class Rewritten(Struct, frozen=True):
-    """Lines that are the target's already: of these `rows` (rising), or of all for None."""
+    """Lines that are the target's already: of these `rows` (rising), or of all for None. None of
+    them has grown by more than so many bytes (`growth`)."""
 
     rows: pl.Series | None
     lines: pl.Series
+    growth: int
 
 
 Parts = tuple[Members | Rewritten, ...]
@@ -177,7 +179,7 @@ def _rewritten(text: _Text, expected: Expected, plan: ShapePlan) -> Parts | None
         return None
     odd = text.odd(rewriting.line)
     if not len(odd) and (lines := rewriting(text.lines)) is not None:
-        return (Rewritten(None, lines),)
+        return (Rewritten(None, lines, rewriting.growth),)
     odd = odd.append(rewriting.odd(text.lines)).unique().sort()
     if len(odd) > MOST_ODD * len(text.lines):
         return None
@@ -186,7 +188,7 @@ def _rewritten(text: _Text, expected: Expected, plan: ShapePlan) -> Parts | None
     lines = rewriting(text.lines.gather(usual))
     if members is None or lines is None:
         return None
-    return Rewritten(usual, lines), members
+    return Rewritten(usual, lines, rewriting.growth), members
 
 
 def _parts(text: _Text, expected: Expected, plan: ShapePlan, *, is_last: bool) -> Parts | None:

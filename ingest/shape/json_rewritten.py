@@ -42,6 +42,11 @@ class Rewriting(Struct, frozen=True, dict=True):
     tails: tuple[str, ...]
     end: str
 
+    @property
+    def growth(self) -> int:
+        """How many bytes a line grows by at most."""
+        return sum(len(text.encode()) for text in (*self.before, self.end))
+
     def odd(self, lines: pl.Series) -> pl.Series:
         """The rows, rising, of lines that have another number of pieces."""
         marks = lines.str.count_matches(self.mark, literal=True)

@@ -77,12 +77,14 @@ class JsonShaper(Struct, frozen=True):
 
     def _unchanged(self, alike: Alike, plan: ShapePlan) -> Encoded:
         """The very bytes that came, unless a record is too long."""
-        encoded = self._as_lines(alike.lines, plan)
+        encoded = self._as_lines(alike.lines, plan, len(alike.data))
         return replace(encoded, joined=alike.data) if encoded.rows is None else encoded
 
-    def _as_lines(self, lines: pl.Series, plan: ShapePlan) -> Encoded:
-        """Lines that are the target's already, unless a record is too long."""
-        if not (lines.str.len_bytes() > self.largest_record).any():
+    def _as_lines(self, lines: pl.Series, plan: ShapePlan, longest: int) -> Encoded:
+        """Lines that are the target's already, unless a record is too long; none is longer than
+        `longest`."""
+        largest = self.largest_record
+        if longest <= largest or not (lines.str.len_bytes() > largest).any():
             return Encoded(lines, None, (), None)
         frame = pl.DataFrame({"rest": members_of(lines)})
         return encode(frame, replace(plan, fields=()), {}, self.largest_record, REST)
@@ -92,7 +94,7 @@ class JsonShaper(Struct, frozen=True):
         parts = []
         for part in alike.parts:
             if isinstance(part, Rewritten):
-                encoded = self._as_lines(part.lines, plan)
+                encoded = self._as_lines(part.lines, plan, len(alike.data) + part.growth)
             else:
                 c = columns_of(part, plan, height, pseudo)
                 known = Known(c.known)

@@ -48,9 +48,8 @@ def put_together(
     bad = _bad_by_segment(encoded.bad, borders)
     counts = [s.rows - len(cells) for s, cells in zip(segments, bad, strict=True)]
     line_borders = list(accumulate(counts, initial=0))
-    ends = _ends(encoded.lines, len(record_end))
-    offsets = [0 if border == 0 else int(ends[border - 1]) for border in line_borders]
-    marks = tuple(ends.gather_every(MARK_EVERY, MARK_EVERY - 1))
+    offsets = _offsets(encoded.lines, len(record_end), line_borders, len(buffer))
+    marks = _marks(encoded.lines, len(record_end))
     keys = encoded.keys
     shaped = []
     for index, (part, cells) in enumerate(zip(segments, bad, strict=True)):
@@ -81,10 +80,25 @@ def _bad_by_segment(bad: Sequence[BadCell], borders: Sequence[int]) -> list[list
     return groups
 
 
-def _ends(lines: pl.Series, end_bytes: int) -> pl.Series:
+def _offsets(lines: pl.Series, end_bytes: int, borders: Sequence[int], size: int) -> list[int]:
+    """Where in the buffer of this size each border between lines is, the first and the last one
+    included."""
+    within = borders[1:-1]
+    if not within:
+        return [0, size]
+    ends = lines.to_frame().select_seq(_end(lines, end_bytes)).to_series()
+    return [0, *(int(ends[border - 1]) if border else 0 for border in within), size]
+
+
+def _marks(lines: pl.Series, end_bytes: int) -> tuple[int, ...]:
+    """Where every `MARK_EVERY`th line ends."""
+    marks = _end(lines, end_bytes).gather_every(MARK_EVERY, MARK_EVERY - 1)
+    return tuple(lines.to_frame().select_seq(marks).to_series().to_list())
+
+
+def _end(lines: pl.Series, end_bytes: int) -> pl.Expr:
     """Where in the buffer each line ends, its end included."""
-    sizes = pl.col(lines.name).str.len_bytes().cast(pl.Int64) + end_bytes
-    return lines.to_frame().select_seq(sizes.cum_sum()).to_series()
+    return (pl.col(lines.name).str.len_bytes().cast(pl.Int64) + end_bytes).cum_sum()
 
 
 def reject_of(file: FileInfo, cell: BadCell, place: Place) -> Reject:

@@ -82,7 +82,7 @@ def _at_once(data: bytes, line: str, delimiter: str) -> _Found | None:
     if odd is None:
         return None
     mark = delimiter.encode()
-    values = split(pl.Series(_VALUES, [data.replace(b"\n", mark)]).cast(pl.String), delimiter)
+    values = split(pl.Series(_VALUES, [data.replace(b"\n", mark)]), delimiter)
     values = values.head(len(values) - 1)  # behind the last line's end stands nothing
     return _Found(values, odd.rows, [data.count(mark, *extent) for extent in odd.extents])
 

@@ -46,7 +46,7 @@ from ingest.sources.preparing import Preparing
 from ingest.sources.reader import Reader, Unit
 from ingest.sources.whole import Reading
 
-LARGE_BLOCK_BYTES = 384 * 1024  # a quarter of the default: then the bodies are the peak's
+LARGE_BLOCK_BYTES = 384 * 1024  # less than the default: then the bodies are the peak's
 SAMPLE_BYTES = 8 * 1024 * 1024
 
 
