@@ -1,10 +1,11 @@
 """Blocks of NDJSON whose records are all built alike: read by one pattern, in native code.
 
-The pattern is made of the block's first lines (`json_pattern`) and asked of every line, in any
-number of threads at once. If it matches all of them, they are known to be what the checks of
-`json_read` ask for, one by one; and the values of the fields are groups of that pattern, so no
-record ever becomes an object of the interpreter. If one line is built otherwise, the block is read
-the other way: nothing is lost but the time of the question.
+The pattern is made of the block's first lines (`json_pattern`) and asked of all lines, in any
+number of threads at once. If it matches, they are known to be what the checks of `json_read` ask
+for, one by one. With nothing to map that is all; where only names and quotes change, lines are
+written anew as they stand (`json_rewritten`); else the values of the fields are groups of the
+pattern. No record ever becomes an object of the interpreter. If one line is built otherwise, the
+block is read the other way: nothing is lost but the time of the question.
 
 The lines of a file mostly go on as they were, so a block is first held against what the block
 before it was like, and its own lines are looked at only where that doesn't fit. It is a matter of

@@ -1,14 +1,14 @@
-"""One question to each line of a block: is every value spelt as in the block's first record?
+"""One question to all lines of a block: is every value spelt as in the block's first record?
 
 A PLAIN block has no quotes, so its grammar is regular, down to the digits of a column. One pattern
-of all columns, matched against each line in one linear pass (a DFA, in native code, without the
-interpreter's lock), says at once that every record has its number of fields, that every column is
-spelt as its first value suggests, and that no text needs escaping. Asking the columns one by one
-costs two to three times as much, and so only those of the *odd* lines are, whose answer was no.
+of all columns (`odd_lines`) says at once that every record has its number of fields, that every
+column is spelt as its first value suggests, and that no text needs escaping. Asking the columns one
+by one costs several times as much, and so only those of the *odd* lines are, whose answer was no.
 
-Once every line is known to have its fields, splitting is all there is to reading: the values of all
-lines stand in one row, and every n-th of them makes a column. That takes two thirds of what a
-reader of CSV takes, which has to look for what is known not to be there.
+Once every line is known to have its fields, splitting is all there is to reading: with the lines'
+ends made delimiters the values of all lines stand in one row, and every n-th of them makes a
+column. That takes half of what a reader of CSV takes, which has to look for what is known not to be
+there.
 
 The pattern lets a word for null through in any column. Whether there is one at all is asked of all
 values in one row, too, where that is less work than to ask the columns.
