@@ -85,7 +85,7 @@ class Case:
         default = SourceSettings.model_fields["block_bytes"].default
         usual = LARGE_BLOCK_BYTES if self.table is WIDE else default
         bodies = (self.in_flight + 2) * mean_body_bytes
-        return 175e6 + 36 * (self.block_bytes or usual) + bodies
+        return 180e6 + 36 * (self.block_bytes or usual) + 1.25 * bodies
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ _NAMES = {
 }
 _ANCHORED, _DOLLAR_ENDONLY = 0x80000000, 0x00000010
 _JIT_COMPLETE = 1
-_REPEATED = re.compile(r"\)(\*|\{\d+\})(?!\+)")  # "+" behind it makes it possessive
+# What ends a repeated group: "+" behind it makes it possessive. No text that is escaped holds one.
+_REPEATED = re.compile(r"\)(\*|\{\d+\})(?!\+)")
 _CONFIG_VERSION = 11
 _SIZES = ctypes.POINTER(c_size_t)
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {  # result, arguments
@@ -77,19 +78,19 @@ class Runs:
     def odd_lines(self, data: bytes, most: int) -> list[Line] | None:
         """The lines of `data` that no run holds, for a pattern that matches whole lines.
 
-        None if PCRE2 gave up. Behind the first line beyond `most` nobody looks.
+        None if PCRE2 gave up. Nobody looks behind the first line beyond `most`.
         """
-        match, found = self._library.pcre2_match_8, list[Line]()
+        match, found, end = self._library.pcre2_match_8, list[Line](), 0
         with _match_data(self._library) as (room, ends):
-            end = 0
-            while True:
+            while len(found) <= most:
                 if match(self._code, data, len(data), end, 0, room, None) < 0:
                     return None
                 start = ends[1]
-                if start == len(data) or len(found) > most:
-                    return found
+                if start == len(data):
+                    break
                 end = data.find(b"\n", start) + 1 or len(data)
                 found.append((start, end))
+        return found
 
 
 @lru_cache(maxsize=64)
@@ -98,7 +99,8 @@ def runs_of(pattern: str) -> Runs | None:
 
     The pattern is in the syntax that PCRE2 shares with Rust's `regex`, without anchors. After each
     turn of a repeated group, and after each match, the next character has to say how to go on: no
-    turn is taken back, for what could be would have to be kept on a small stack.
+    turn is taken back, for what could be would have to be kept on a small stack. And no part of a
+    text should be matched in two ways, for where the rest fails both are tried.
     """
     library = _library()
     if library is None:

@@ -42,7 +42,7 @@ class CsvShaper(Struct, frozen=True):
         if spelled:
             parsed, known = of_lines(block, spelled.frame), spelled.known
         else:
-            asked = Asked(plan, _columns_read(plan))
+            asked = Asked(plan, _columns_read(plan), block.data)
             parsed = read_csv(block, one_liners=asked.one_liners)
             known = asked.known_of(parsed.frame)
         rows = [Rows(s.rows, s.records, s.lines, s.rejects) for s in parsed.segments]

@@ -6,7 +6,8 @@ them what they have in common. What its pattern matches is valid JSON: one objec
 lone surrogate, each member a scalar or nested like those that were looked at; so every check of
 such a line is made with it. What it does not match is no worse for it, and read with more care.
 
-Patterns are in the syntax of Polars' regular expressions.
+Patterns are in the syntax that Polars' regular expressions share with PCRE2's, and mean the same of
+characters and of the bytes of their UTF-8.
 """
 
 from __future__ import annotations

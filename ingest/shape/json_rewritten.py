@@ -102,7 +102,8 @@ def rewriting_of(build: Build, plan: ShapePlan) -> Rewriting | None:
 
 def _suits(build: Build, plan: ShapePlan) -> bool:
     """Whether the members can be told apart, and the fields are members and constants."""
-    plain = all(build.is_spelt_once(key) and not key.endswith(",") for key in build.values)
+    comma = build.style.comma
+    plain = all(build.is_spelt_once(key) and not key.endswith(comma) for key in build.values)
     constants = (field.constant for field in plan.fields if field.column is None)
     fields = all(c is not None and (c != "null" or not plan.omit_nulls) for c in constants)
     return plain and fields and build.is_flat and not build.optional and plan.key is None
@@ -145,7 +146,7 @@ def _spelt(
     if field.type == "boolean" and not is_text and {*seen} <= {"true", "false"}:
         return ("true|false", "") if _keeps_truth(rule) else None
     spelling = rule.spelling(seen[0])
-    if spelling is None or spelling.transform is not None:
+    if spelling is None or spelling.transform or spelling.prefix != spelling.suffix:
         return None
     if spelling.pattern == NEEDS_ESCAPE:
         numbers = all(text[:1] in _NUMBER_STARTS for text in seen)

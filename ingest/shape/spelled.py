@@ -130,13 +130,13 @@ def _line_pattern(
     known: dict[int, Spelling] = {}
     parts = [
         _column_pattern(readers, value, delimiter, known)
-        for readers, value in zip(_readers(plan, len(first)), first, strict=True)
+        for readers, value in zip(readers_of(plan, len(first)), first, strict=True)
     ]
     return re.escape(delimiter).join(parts), known
 
 
-def _readers(plan: ShapePlan, columns: int) -> list[list[tuple[int, FieldPlan]]]:
-    """The fields that read each of a file's columns."""
+def readers_of(plan: ShapePlan, columns: int) -> list[list[tuple[int, FieldPlan]]]:
+    """The fields that read each of a file's columns, with their indexes."""
     readers: list[list[tuple[int, FieldPlan]]] = [[] for _ in range(columns)]
     for index, field in enumerate(plan.fields):
         if field.position >= 0:
@@ -144,23 +144,42 @@ def _readers(plan: ShapePlan, columns: int) -> list[list[tuple[int, FieldPlan]]]
     return readers
 
 
+def suggested(
+    readers: Sequence[tuple[int, FieldPlan]], value: str, delimiter: str
+) -> Spelling | None:
+    """How a column's values are spelt, by its first one; None if its pattern can't tell."""
+    if len(readers) != 1:
+        return None
+    _, field = readers[0]
+    rule = field.rule
+    if rule is None or rule.also is not None or not rule.spellings:
+        return None
+    spelling = rule.spellings[0] if value in field.nulls else rule.spelling(value)
+    if spelling is None or (delimiter == "," and spelling.pattern == COMMA_DECIMAL):
+        return None
+    return spelling
+
+
+def spelt_so(spelling: Spelling, plain: str, nulls: Sequence[str], marks: str) -> str:
+    """The pattern of values that are spelt so, or are words for null without any of the `marks`.
+
+    `plain` is the pattern of a text that needs no escape.
+    """
+    body = plain if spelling.inverted else spelling.pattern.removeprefix("^").removesuffix("$")
+    # No text may be matched in two ways: each column of a line that fails would be tried in both.
+    more = (word for word in dict.fromkeys(nulls) if not re.fullmatch(body, word))
+    words = [re.escape(word) for word in more if not set(word) & set(marks)]
+    return f"(?:{'|'.join([body, *words])})"
+
+
 def _column_pattern(
     readers: Sequence[tuple[int, FieldPlan]], value: str, delimiter: str, known: dict[int, Spelling]
 ) -> str:
-    anything = rf"[^{re.escape(delimiter)}\r\n]*"
-    if len(readers) != 1:
-        return anything
+    mark = re.escape(delimiter)
+    spelling = suggested(readers, value, delimiter)
+    if spelling is None:
+        return rf"[^{mark}\r\n]*"
     index, field = readers[0]
-    rule = field.rule
-    if rule is None or rule.also is not None or not rule.spellings:
-        return anything
-    spelling = rule.spellings[0] if value in field.nulls else rule.spelling(value)
-    if spelling is None or (delimiter == "," and spelling.pattern == COMMA_DECIMAL):
-        return anything
     known[index] = spelling
-    if spelling.inverted:
-        body = rf"[^{re.escape(delimiter)}\"\\\x00-\x1f]*"
-    else:
-        body = spelling.pattern.removeprefix("^").removesuffix("$")
-    words = [re.escape(word) for word in field.nulls if not set(word) & {delimiter, "\r", "\n"}]
-    return f"(?:{'|'.join([body, *words])})"
+    plain = rf"[^{mark}\"\\\x00-\x1f]*"
+    return spelt_so(spelling, plain, field.nulls, delimiter + "\r\n")

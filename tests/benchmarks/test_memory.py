@@ -54,11 +54,11 @@ def test_wide_bodies_are_closed_by_their_bytes() -> None:
 
 
 def test_the_formula_is_the_settings() -> None:
-    """The interpreter, 36 blocks, two bodies more than are in flight."""
-    assert Case("a", 1).formula_bytes(0) == 175e6 + 36 * 3 * 1024**2 / 2
+    """The interpreter, 36 blocks, two bodies more than are in flight, and a quarter of those."""
+    assert Case("a", 1).formula_bytes(0) == 180e6 + 36 * 2 * 1024**2
     more = Case("b", 1, block_bytes=1000, in_flight=32)
-    assert more.formula_bytes(10**6) == pytest.approx(175e6 + 36_000 + 34e6)
-    assert CASES["1 MB records, slow server"].formula_bytes(0) == 175e6 + 36 * 384 * 1024
+    assert more.formula_bytes(10**6) == pytest.approx(180e6 + 36_000 + 1.25 * 34e6)
+    assert CASES["1 MB records, slow server"].formula_bytes(0) == 180e6 + 36 * 384 * 1024
 
 
 def test_settings_of_a_case_stand_in_its_job(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from ingest.grammar import pcre2
-from ingest.shape import encode_values, odd_lines
+from ingest.grammar import pcre2, regular
+from ingest.shape import encode_values, odd_lines, quoted
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -28,7 +28,8 @@ def either_engine(request: pytest.FixtureRequest) -> Iterator[None]:
     """Blocks are asked by PCRE2, and once more as on a machine that hasn't got it."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "Polars":
-            patch.setattr(odd_lines, "runs_of", lambda _pattern: None)
+            for user in (odd_lines, regular, quoted):
+                patch.setattr(user, "runs_of", lambda _pattern: None)
         elif pcre2.version() is None:
             pytest.skip("this machine has no PCRE2")
         yield

@@ -15,7 +15,8 @@ from ingest.shape.json_alike import Members, Rewritten, read_alike
 from ingest.shape.json_pattern import build_of
 from ingest.shape.json_rewritten import Rewriting, rewriting_of
 from ingest.shape.json_shape import JsonShaper
-from tests.shape.helpers import job_of, ndjson_block, plan_of
+from ingest.shape.service import ServiceTypes
+from tests.shape.helpers import LENIENT, STRICT, job_of, ndjson_block, plan_of
 
 pytestmark = pytest.mark.usefixtures("either_engine")
 LAYOUT = Layout("ndjson")
@@ -54,14 +55,14 @@ def job_for(kinds: list[str], more: dict[str, Any], **settings: Any) -> Any:
     return job_of(fields=fields | settings.pop("made", {}), source=source, target=settings)
 
 
-def shaper_for(job: Any) -> JsonShaper:
+def shaper_for(job: Any, types: ServiceTypes = LENIENT) -> JsonShaper:
     """A shaper by these settings, of records that are not long."""
-    return JsonShaper({LAYOUT: plan_of(LAYOUT, job)}, b"\n", 1000)
+    return JsonShaper({LAYOUT: plan_of(LAYOUT, job, types=types)}, b"\n", 1000)
 
 
-def outcomes(shaper: JsonShaper, data: bytes) -> tuple[Any, Any, Any]:
+def outcomes(shaper: JsonShaper, *files: bytes) -> tuple[Any, Any, Any]:
     """What is read of a block; what becomes of it that way, and one by one."""
-    block, plan = ndjson_block(data), shaper.plans[LAYOUT]
+    block, plan = ndjson_block(*files), shaper.plans[LAYOUT]
     alike = read_alike(block, plan)
     at_once = None if alike is None else shaper._at_once(block, plan, alike)
     each = shaper._one_by_one(block, plan)
@@ -74,7 +75,7 @@ def outcomes(shaper: JsonShaper, data: bytes) -> tuple[Any, Any, Any]:
     st.permutations(list(VALUES)).flatmap(lambda k: st.integers(1, len(k)).map(lambda n: k[:n])),
     st.integers(0, 6),
     STYLES,
-    st.sampled_from([{}, {}, {"default": None}, {"required": True}, {"nulls": ["a"]}]),
+    st.sampled_from([{}, {}, {"default": 1}, {"required": True}, {"nulls": ["a"]}]),
     st.sampled_from(["send", "omit"]),
     st.sampled_from(["keep", "drop"]),
     st.data(),
@@ -91,7 +92,6 @@ def test_rewriting_is_one_by_one(
     """Whatever stands among the values, and whether it fits the rest or not."""
     comma, colon = style
     made = data.draw(st.sampled_from([{}, {"c": {"value": "x"}}, {"c": {"value": 1}}]))
-    more = {key: value for key, value in more.items() if value is not None}
     job = job_for(kinds[:mapped], more, rest=rest, nulls=nulls, made=made)
     if not kinds[:mapped] and not made and rest == "drop":
         return
@@ -99,12 +99,18 @@ def test_rewriting_is_one_by_one(
         st.lists(st.sampled_from(kinds).flatmap(lambda k: st.tuples(st.just(k), values(k))))
     )
     lines = []
-    for kind, value in [("", "")] * 25 + rows:  # mostly usual ones, so that a few are odd
+    for kind, value in [("", "")] * 100 + rows:  # mostly usual ones, so that a few are odd
         texts = {k: value if k == kind else VALUES[k][0] for k in kinds}
         members = comma.join(f"{json.dumps(KEYS[k])}{colon}{text}" for k, text in texts.items())
         lines.append("{" + members + "}\n")
-    _, at_once, each = outcomes(shaper_for(job), "".join(lines).encode())
+    shaper = shaper_for(job, data.draw(st.sampled_from([LENIENT, STRICT])))
+    half = data.draw(st.integers(0, len(lines)))
+    texts = ["".join(part).encode() for part in (lines[:half], lines[half:])]
+    _, at_once, each = outcomes(shaper, *texts)
     assert at_once in (None, each)
+    for _ in range(2):  # by itself, and behind a block that was like it
+        shaped = shaper(ndjson_block(*texts))
+        assert (shaped.buffer, shaped.segments) == each
 
 
 def values(kind: str) -> st.SearchStrategy[str]:
@@ -195,6 +201,7 @@ def rewriting(lines: list[str], fields: dict[str, Any], **settings: Any) -> Rewr
         (['{"a":1,"b":{"c":1,"d":2}}'], {"a": {}}),
         (['{"é":1}'], {"a": {"from": "é"}}),  # a key with two spellings
         (['{"a,":1}'], {"a": {"from": "a,"}}),  # the mark is in the key
+        (['{"a, ": 1}'], {"a": {"from": "a, "}}),
         (['{"a":1}'], {"a": {}, "p": {"from": "@stem"}}),
         (['{"a":1}'], {"a": {}, "s": {"sql": "a"}}),
         (['{"a":"NA"}'], {"a": {"nulls": ["NA"]}}),

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ingest.grammar import pcre2
+from ingest.grammar.pcre2 import runs_of
 from ingest.model import Block, Dialect, FileInfo, Form, Layout, Segment, Shaped
 from ingest.shape.csv_read import read_csv
 from ingest.shape.csv_shape import CsvShaper
 from ingest.shape.service import ServiceTypes
-from ingest.shape.spelled import read_spelled
+from ingest.shape.spelled import _line_pattern, read_spelled
 from ingest.sources.cutter import CsvCutter
 from tests.shape.helpers import (
     LENIENT,
@@ -67,9 +69,9 @@ def shaped(
 
 
 def what_is_shaped(block: Block, *service: Any) -> tuple[bytes, Any]:
-    """The encoded records and the rejects."""
+    """The encoded records and the segments, with their rejects."""
     result = shaped(block, *service)
-    return result.buffer, [segment.rejects for segment in result.segments]
+    return result.buffer, (result.segments, result.marks)
 
 
 DAY = st.sampled_from(["2024-01-31", "2023-02-28", "2024-02-29", "2024-02-30", "", "x"])
@@ -102,6 +104,52 @@ def test_what_is_read_at_once_is_what_is_read_with_care(
     """Shaping with the block's pattern and without it give the same records and rejects."""
     text = "".join(delimiter.join(row) + end for row in rows)
     for block in blocks_of(text, Dialect(delimiter)):
+        odd = replace(block, form=Form.ODD)
+        assert what_is_shaped(block, *service) == what_is_shaped(odd, *service)
+
+
+TEXTS = st.sampled_from(["a\nb", 'say ""hi""', "a,b", "", "\r\n", "é", "\\", "NA", "'"])
+QUOTED = st.tuples(
+    st.just("2024-01-31"), st.sampled_from(["1", "22", ""]), st.sampled_from(["1.5", "NA"]), TEXTS
+)
+
+
+def quoted(text: str, delimiter: str, quote: str, always: bool) -> str:
+    """A field as it may stand in a file."""
+    plain = not {delimiter, quote, "\n", "\r"} & set(text)
+    return text if plain and not always else quote + text.replace(quote, quote * 2) + quote
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(CLEAN, QUOTED, QUOTED, MIXED, NOISE),
+            st.tuples(*[st.booleans()] * 4),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.tuples(st.sampled_from(",;\t|-"), st.sampled_from("\"'"), st.sampled_from(["\n", "\r\n"])),
+    st.tuples(
+        st.sampled_from([LENIENT, STRICT]),
+        st.sampled_from(["send", "omit"]),
+        st.sampled_from([FIELDS, ALIKE]),
+    ),
+)
+def test_quoted_texts_are_what_is_read_with_care(
+    rows: list[tuple[tuple[str, ...], tuple[bool, ...]]],
+    marks: tuple[str, str, str],
+    service: Any,
+) -> None:
+    """Shaping with the pattern and without it give the same records and rejects."""
+    delimiter, quote, end = marks
+    text = "".join(
+        delimiter.join(quoted(t, delimiter, quote, a) for t, a in zip(row, always, strict=True))
+        + end
+        for row, always in rows
+    )
+    for block in blocks_of(text, Dialect(delimiter, quote)):
         odd = replace(block, form=Form.ODD)
         assert what_is_shaped(block, *service) == what_is_shaped(odd, *service)
 
@@ -150,6 +198,22 @@ def test_a_line_that_lacks_a_field_is_left_to_others(line: str):
     """Nothing is known then of where a value stands."""
     (block,) = blocks_of(f"2024-01-31,1,1.5,a\n{line}\n2024-01-31,1,1.5,a\n", Dialect())
     assert read_spelled(block, plan_of(block.layout, job_of(fields=FIELDS))) is None
+
+
+@pytest.mark.skipif(pcre2.version() is None, reason="this machine has no PCRE2")
+@pytest.mark.parametrize("columns", [1, 40, 199])
+def test_many_empty_texts_before_an_odd_value_are_tried_once(columns: int) -> None:
+    """If each were matched as a text and as a word for null, too, it would take 2^columns steps."""
+    names = [f"s{n}" for n in range(columns)]
+    layout = Layout("csv", (*names, "n"), Dialect())
+    fields = {name: {"type": "string"} for name in names} | {"n": {"type": "integer"}}
+    plan = plan_of(layout, job_of(fields=fields))
+    line, _ = _line_pattern(plan, ["a"] * columns + ["1"], ",")
+    usual, odd = b"a," * columns + b"1\n", b"," * columns + b"x\n"
+    runs, ends = runs_of(rf"(?:{line})\n"), len(usual) + len(odd) * 5
+    assert runs is not None
+    found = runs.odd_lines(usual + odd * 5 + usual, 5)
+    assert found == [(at, at + len(odd)) for at in range(len(usual), ends, len(odd))]
 
 
 def test_a_delimiter_that_values_use_is_left_to_the_columns():
