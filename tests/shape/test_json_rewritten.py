@@ -38,6 +38,7 @@ TYPES: dict[str, dict[str, Any]] = {
     "truth": {"type": "boolean"},
     "raw": {},
 }
+DEFAULTS = {"text": "-", "number": 1, "quoted": 2, "day": "2024-01-01", "truth": True, "raw": "-"}
 KEYS = {
     "text": "te,xt",
     "number": "A Number",
@@ -50,7 +51,12 @@ KEYS = {
 
 def job_for(kinds: list[str], more: dict[str, Any], **settings: Any) -> Any:
     """Fields for these members, with other names."""
-    fields = {f"f_{kind}": {"from": KEYS[kind]} | TYPES[kind] | more for kind in kinds}
+    fields = {
+        f"f_{kind}": {"from": KEYS[kind]}
+        | TYPES[kind]
+        | ({"default": DEFAULTS[kind]} if "default" in more else more)
+        for kind in kinds
+    }
     source = {"rest": settings.pop("rest", "keep")}
     return job_of(fields=fields | settings.pop("made", {}), source=source, target=settings)
 
@@ -75,7 +81,7 @@ def outcomes(shaper: JsonShaper, *files: bytes) -> tuple[Any, Any, Any]:
     st.permutations(list(VALUES)).flatmap(lambda k: st.integers(1, len(k)).map(lambda n: k[:n])),
     st.integers(0, 6),
     STYLES,
-    st.sampled_from([{}, {}, {"default": 1}, {"required": True}, {"nulls": ["a"]}]),
+    st.sampled_from([{}, {}, {"default": None}, {"required": True}, {"nulls": ["a"]}]),
     st.sampled_from(["send", "omit"]),
     st.sampled_from(["keep", "drop"]),
     st.data(),
@@ -105,11 +111,11 @@ def test_rewriting_is_one_by_one(
         lines.append("{" + members + "}\n")
     shaper = shaper_for(job, data.draw(st.sampled_from([LENIENT, STRICT])))
     half = data.draw(st.integers(0, len(lines)))
-    texts = ["".join(part).encode() for part in (lines[:half], lines[half:])]
-    _, at_once, each = outcomes(shaper, *texts)
+    files = ["".join(part).encode() for part in (lines[:half], lines[half:])]
+    _, at_once, each = outcomes(shaper, *files)
     assert at_once in (None, each)
     for _ in range(2):  # by itself, and behind a block that was like it
-        shaped = shaper(ndjson_block(*texts))
+        shaped = shaper(ndjson_block(*files))
         assert (shaped.buffer, shaped.segments) == each
 
 
