@@ -68,7 +68,7 @@ def test_odd_lines_are_those_that_python_finds_odd(lines: list[bytes]) -> None:
     [
         (r"(?:a|b)*\n", b"ab" * 500_000 + b"\n"),
         (r"(?:[ab]{2})*\n", b"ab" * 500_000 + b"\n"),
-        (r"(?:(?:a|b),){60000}\n", b"a,b," * 30_000 + b"\n"),
+        (r"(?:(?:a|b),){800}\n", b"a,b," * 400 + b"\n"),
         (r"\[(?:1(?:,1)*)?\]\n", b"[1" + b",1" * 500_000 + b"]\n"),
         (r"(?:a|b)\n", b"a\nb\n" * 250_000),
     ],

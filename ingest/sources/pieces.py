@@ -20,7 +20,8 @@ from msgspec.structs import replace
 from ingest import grammar
 from ingest.job import SourceSettings
 from ingest.model import Block, FileInfo, Form, Layout, Segment
-from ingest.sources.cutter import CsvCutter, Cut, NdjsonCutter
+from ingest.sources.cutter import CsvCutter, NdjsonCutter
+from ingest.sources.cutting import Cut
 from ingest.sources.dialect import Sniffed
 from ingest.sources.encoding import Encoding, Offsets
 from ingest.sources.forms import common_form

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from ingest import grammar
 from ingest.model import Dialect, Form, Layout, Oversize
-from ingest.sources import cutter
-from ingest.sources.cutter import CsvCutter, Cut, NdjsonCutter
+from ingest.sources import cutting
+from ingest.sources.cutter import CsvCutter, NdjsonCutter
+from ingest.sources.cutting import Cut
 from tests import csv_oracle as oracle
 
 MIB = 1024 * 1024
@@ -296,8 +297,8 @@ def test_a_hundred_megabytes_without_a_line_end_are_not_held(made):
     cuts += made.feed(b"\na,b\n") + made.finish()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert [len(cut.data) for cut in cuts] == [cutter.HEAD_BYTES + 1, 4]
-    assert cuts[0].oversize[0].skipped_bytes == 100 * MIB - cutter.HEAD_BYTES + 1
+    assert [len(cut.data) for cut in cuts] == [cutting.HEAD_BYTES + 1, 4]
+    assert cuts[0].oversize[0].skipped_bytes == 100 * MIB - cutting.HEAD_BYTES + 1
     assert peak < 20 * MIB
 
 

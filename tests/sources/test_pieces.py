@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ingest.model import FileInfo, Form, Layout, Oversize
-from ingest.sources.cutter import Cut
+from ingest.sources.cutting import Cut
 from ingest.sources.dialect import sniff
 from ingest.sources.encoding import Encoding
 from ingest.sources.pieces import FileCutter, Joiner, Piece, seal
