@@ -49,12 +49,14 @@ def check(
     known: Known,
 ) -> dict[int, Checked]:
     """The answer for each of the `columns` (by the field's index)."""
+    pending = {index: name for index, name in columns.items() if index not in known.checked}
+    if not pending:
+        return dict(known.checked)
     asked: dict[int, Spelling | None] = {}
     questions: list[pl.Expr] = []
-    first = frame.row(0, named=True) if frame.height else {}
-    for index, name in columns.items():
-        if index in known.checked:
-            continue
+    is_open = frame.height > 0 and not pending.keys() <= known.spellings.keys()
+    first = frame.row(0, named=True) if is_open else {}
+    for index, name in pending.items():
         field = fields[index]
         if index not in known.without_nulls:
             questions += _null_questions(index, name, field.nulls)

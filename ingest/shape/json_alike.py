@@ -32,8 +32,9 @@ from ingest.model import Block
 from ingest.shape.json_pattern import MATCHED, Build, Unlike, build_of, of_ascii
 from ingest.shape.json_rewritten import Rewriting, rewriting_of
 from ingest.shape.json_spelled import Wanted, wanted_of
-from ingest.shape.odd_lines import lines_of, odd_among, odd_lines
+from ingest.shape.odd_lines import odd_among, odd_lines
 from ingest.shape.plan import ShapePlan
+from ingest.shape.splitting import parts_of
 
 LOOKED_AT = 64
 GROUPS_AT_ONCE = 12
@@ -117,7 +118,7 @@ def read_alike(block: Block, plan: ShapePlan, before: Expected | None = None) ->
         return None
     data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
     data = data if data.endswith(b"\n") else data + b"\n"
-    lines = lines_of(data)
+    lines = parts_of(data, "\n")
     if lines is None:
         return None
     text = _Text(data, lines)

@@ -20,9 +20,9 @@ from msgspec import Struct
 
 from ingest.shape.encode_line import LINE
 from ingest.shape.json_pattern import NUMBER, PLAIN_TEXT, Build
-from ingest.shape.odd_lines import split
 from ingest.shape.plan import FieldPlan, ShapePlan
 from ingest.shape.rules import NEEDS_ESCAPE, Rule
+from ingest.shape.splitting import in_columns, split
 from ingest.shape.values import BadValue, quoted
 
 _NUMBER_STARTS = tuple("-0123456789")
@@ -57,25 +57,23 @@ class Rewriting(Struct, frozen=True, dict=True):
         pieces = split(lines, self.mark)
         if len(pieces) != len(lines) * len(self.cuts):
             return None
-        values, line = self._expressions
-        return pieces.to_frame().select_seq(values).select_seq(line).to_series()
+        return in_columns(pieces, len(self.cuts)).select_seq(self._glued).to_series()
 
     @cached_property
-    def _expressions(self) -> tuple[list[pl.Expr], pl.Expr]:
-        """The pieces as columns, and the lines that are made of them."""
-        count = len(self.cuts)
-        columns = [pl.first().gather_every(count, at).alias(f"c{at}") for at in range(count)]
+    def _glued(self) -> pl.Expr:
+        """The line that is made of the pieces."""
         parts: list[pl.Expr] = []
         for at, (before, cut, tail) in enumerate(
             zip(self.before, self.cuts, self.tails, strict=True)
         ):
             value = pl.col(f"c{at}").str.slice(cut)
             parts += [pl.lit(before), value.str.strip_suffix(tail) if tail else value]
-        return columns, pl.concat_str([*parts, pl.lit(self.end)]).alias(LINE)
+        return pl.concat_str([*parts, pl.lit(self.end)]).alias(LINE)
 
 
 class _Value(Struct, frozen=True):
-    """The value of a member: its pattern, and the quotes around it, as they are and shall be."""
+    """The value of a member: its pattern, and the quote around it that is, or shall be; of one that
+    stays, neither."""
 
     pattern: str
     was: str = ""
@@ -129,9 +127,9 @@ def _value_of(build: Build, key: str, field: FieldPlan, plan: ShapePlan) -> _Val
         return None
     body, shall_be = spelt
     pattern = f"{was}(?:{body}){was}"
-    if may_lack and was == shall_be:
-        pattern = f"(?:{pattern}|null)"
-    return _Value(pattern, was, shall_be)
+    if was != shall_be:
+        return _Value(pattern, was, shall_be)
+    return _Value(f"(?:{pattern}|null)" if may_lack else pattern)
 
 
 def _spelt(
@@ -154,7 +152,7 @@ def _spelt(
         return None if body is None else (body, spelling.prefix)
     if spelling.inverted or (spelling.prefix and not is_text):
         return None
-    return spelling.pattern.removeprefix("^").removesuffix("$"), spelling.prefix
+    return spelling.body, spelling.prefix
 
 
 def _keeps_truth(rule: Rule) -> bool:
@@ -179,12 +177,10 @@ def _rewriting(build: Build, plan: ShapePlan, values: Mapping[str, _Value]) -> R
             put += constant or ""
             continue
         value = values[key]
-        change = value.was != value.shall_be
-        before.append(put + (value.shall_be if change else ""))
-        start = ("" if cuts else '{"') + quoted(key)[1:] + colon + (value.was if change else "")
-        cuts.append(len(start))
-        tails.append(value.was if change else "")
-        put = value.shall_be if change else ""
+        before.append(put + value.shall_be)
+        cuts.append(len(("" if cuts else '{"') + quoted(key)[1:] + colon + value.was))
+        tails.append(value.was)
+        put = value.shall_be
     tails[-1] += "}"
     line = build.line({key: value.pattern for key, value in values.items()})
     return Rewriting(line, mark, tuple(before), tuple(cuts), tuple(tails), put + "}")

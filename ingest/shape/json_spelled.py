@@ -91,7 +91,7 @@ def _spelt(seen: Sequence[str], body: str, field: FieldPlan) -> tuple[str, Spell
         return body, spelling
     if spelling is None or spelling.pattern not in IN_ONE_PASS or field.nulls:
         return body, None
-    return spelling.pattern.removeprefix("^").removesuffix("$"), spelling
+    return spelling.body, spelling
 
 
 def known_of(wanted: Mapping[str, Wanted], plan: ShapePlan) -> dict[int, Spelling]:

@@ -39,18 +39,3 @@ def odd_among(lines: pl.Series, line: str) -> pl.Series:
     """The numbers of the lines that the pattern does not match, one by one."""
     matches = pl.col(lines.name).str.contains(rf"\A(?:{line})\z")
     return lines.to_frame().select_seq((~matches).arg_true()).to_series()
-
-
-def lines_of(data: bytes) -> pl.Series | None:
-    """The lines of `data`, each ended by an LF; None if they are no UTF-8."""
-    try:
-        pieces = split(pl.Series("line", [data]), "\n")
-    except pl.exceptions.PolarsError:
-        return None
-    return pieces.head(len(pieces) - 1)  # behind the last line's end stands nothing
-
-
-def split(texts: pl.Series, by: str) -> pl.Series:
-    """All parts of all texts, or of bytes that are texts, in one row."""
-    parts = pl.col(texts.name).cast(pl.String).str.split(by).explode()
-    return texts.to_frame().select_seq(parts).to_series()

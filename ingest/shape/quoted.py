@@ -11,14 +11,15 @@ that is odd ends the question, and then the columns are asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from ingest.grammar.pcre2 import runs_of
 from ingest.model import Dialect
 from ingest.shape.encode_check import NOTHING_KNOWN, Known
-from ingest.shape.plan import FieldPlan, ShapePlan
+from ingest.shape.plan import ShapePlan
 from ingest.shape.rules import Spelling
-from ingest.shape.spelled import DELIMITERS, MOST_COLUMNS, readers_of, spelt_so, suggested
+from ingest.shape.spelled import DELIMITERS, MOST_COLUMNS, pattern_of, spelt_so
 
 
 def known_of_quoted(data: bytes, plan: ShapePlan, first: Sequence[str]) -> Known:
@@ -26,36 +27,17 @@ def known_of_quoted(data: bytes, plan: ShapePlan, first: Sequence[str]) -> Known
     dialect, columns = plan.layout.dialect, len(first)
     if not 1 < columns <= MOST_COLUMNS or dialect.delimiter not in DELIMITERS or not dialect.quote:
         return NOTHING_KNOWN
-    pattern, spellings = _record_pattern(plan, first, dialect)
-    runs = runs_of(pattern)
+    column = partial(_column_pattern, dialect)
+    pattern, spellings = pattern_of(plan, first, dialect.delimiter, column)
+    runs = runs_of(rf"(?:{pattern})\r?\n")
     return Known(spellings) if runs is not None and runs.cover(data) else NOTHING_KNOWN
 
 
-def _record_pattern(
-    plan: ShapePlan, first: Sequence[str], dialect: Dialect
-) -> tuple[str, Mapping[int, Spelling]]:
-    """The pattern of a record and its end, and what it promises of the fields."""
-    known: dict[int, Spelling] = {}
-    parts = [
-        _column_pattern(readers, value, dialect, known)
-        for readers, value in zip(readers_of(plan, len(first)), first, strict=True)
-    ]
-    return re.escape(dialect.delimiter).join(parts) + r"\r?\n", known
-
-
-def _column_pattern(
-    readers: Sequence[tuple[int, FieldPlan]],
-    value: str,
-    dialect: Dialect,
-    known: dict[int, Spelling],
-) -> str:
+def _column_pattern(dialect: Dialect, spelling: Spelling | None, nulls: Sequence[str]) -> str:
     mark, quote = re.escape(dialect.delimiter), re.escape(dialect.quote or "")
-    spelling = suggested(readers, value, dialect.delimiter)
     if spelling is None:
         return rf"(?:{quote}[^{quote}]*(?:{quote}{quote}[^{quote}]*)*{quote}|[^{mark}{quote}\r\n]*)"
-    index, field = readers[0]
-    known[index] = spelling
     marks = f"{dialect.delimiter}{dialect.quote}\r\n"
-    within = spelt_so(spelling, rf"[^{quote}\"\\\x00-\x1f]*", field.nulls, marks)
-    bare = spelt_so(spelling, rf"[^{mark}{quote}\"\\\x00-\x1f]*", field.nulls, marks)
+    within = spelt_so(spelling, rf"[^{quote}\"\\\x00-\x1f]*", nulls, marks)
+    bare = spelt_so(spelling, rf"[^{mark}{quote}\"\\\x00-\x1f]*", nulls, marks)
     return f"(?:{quote}{within}{quote}|{bare})"

@@ -51,6 +51,11 @@ class Spelling(Struct, frozen=True):
     transform: Transform | None = None
     inverted: bool = False
 
+    @property
+    def body(self) -> str:
+        """The pattern without anchors, to be a part of another one."""
+        return self.pattern.removeprefix("^").removesuffix("$")
+
     def suggests(self, text: str) -> bool:
         """Whether this value is spelt so."""
         if self.inverted:

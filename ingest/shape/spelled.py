@@ -17,24 +17,23 @@ values in one row, too, where that is less work than to ask the columns.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import polars as pl
 from msgspec import Struct
 
 from ingest.model import Block, Form
 from ingest.shape.encode_check import Known
-from ingest.shape.odd_lines import lines_of, odd_among, odd_lines, split
+from ingest.shape.odd_lines import odd_among, odd_lines
 from ingest.shape.plan import FieldPlan, ShapePlan
 from ingest.shape.rules import COMMA_DECIMAL, Spelling
+from ingest.shape.splitting import in_columns, parts_of, split
 
 # Delimiters that no spelling but the decimal comma's uses: a value can't reach over them.
 DELIMITERS = frozenset(",;\t|")
 MOST_COLUMNS = 200  # beyond, the pattern's automaton costs more than it saves
 COLUMNS_A_WORD = 4  # as many columns take as long to be asked for a word as all values in one row
-_VALUES = "v"
-_EACH = pl.col(_VALUES)
 
 
 class Spelled(Struct, frozen=True):
@@ -59,13 +58,13 @@ def read_spelled(block: Block, plan: ShapePlan) -> Spelled | None:
     first = _first_line(block.data).split(delimiter)
     if len(first) != columns:
         return None
-    pattern, spellings = _line_pattern(plan, first, delimiter)
+    pattern, spellings = pattern_of(plan, first, delimiter, partial(_column_pattern, delimiter))
     data = _lines(block.data)
     found = _at_once(data, pattern, delimiter) or _each(data, pattern, delimiter)
     if any(delimiters != columns - 1 for delimiters in found.delimiters):
         return None
     known = Known(spellings, _without_nulls(plan, found.values))
-    return Spelled(found.values.to_frame().select_seq(_columns(columns)), known, found.odd)
+    return Spelled(in_columns(found.values, columns), known, found.odd)
 
 
 class _Found(Struct, frozen=True):
@@ -82,17 +81,17 @@ def _at_once(data: bytes, line: str, delimiter: str) -> _Found | None:
     if odd is None:
         return None
     mark = delimiter.encode()
-    values = split(pl.Series(_VALUES, [data.replace(b"\n", mark)]), delimiter)
-    values = values.head(len(values) - 1)  # behind the last line's end stands nothing
+    values = parts_of(data.replace(b"\n", mark), delimiter)
+    assert values is not None  # what is PLAIN is UTF-8
     return _Found(values, odd.rows, [data.count(mark, *extent) for extent in odd.extents])
 
 
 def _each(data: bytes, line: str, delimiter: str) -> _Found:
-    lines = lines_of(data)
-    assert lines is not None  # what is PLAIN is UTF-8
+    lines = parts_of(data, "\n")
+    assert lines is not None
     odd = odd_among(lines, line)
     delimiters = lines.gather(odd).str.count_matches(delimiter, literal=True).to_list()
-    return _Found(split(lines, delimiter).alias(_VALUES), odd, delimiters)
+    return _Found(split(lines, delimiter), odd, delimiters)
 
 
 def _first_line(data: bytes) -> str:
@@ -107,12 +106,6 @@ def _lines(data: bytes) -> bytes:
     return data.replace(b"\r\n", b"\n") if b"\r" in data else data
 
 
-@lru_cache(maxsize=16)
-def _columns(columns: int) -> tuple[pl.Expr, ...]:
-    """Every n-th value, from the first, the second, ... on."""
-    return tuple(_EACH.gather_every(columns, start).alias(f"c{start}") for start in range(columns))
-
-
 def _without_nulls(plan: ShapePlan, values: pl.Series) -> set[int]:
     """The fields that surely have no word for null among their values, by index."""
     words = {i: field.nulls for i, field in enumerate(plan.fields) if field.position >= 0}
@@ -123,28 +116,34 @@ def _without_nulls(plan: ShapePlan, values: pl.Series) -> set[int]:
     return {index for index, some in words.items() if there.isdisjoint(some)}
 
 
-def _line_pattern(
-    plan: ShapePlan, first: Sequence[str], delimiter: str
+def pattern_of(
+    plan: ShapePlan,
+    first: Sequence[str],
+    delimiter: str,
+    column: Callable[[Spelling | None, Sequence[str]], str],
 ) -> tuple[str, Mapping[int, Spelling]]:
-    """The pattern of a line, and what it promises of the fields."""
-    known: dict[int, Spelling] = {}
-    parts = [
-        _column_pattern(readers, value, delimiter, known)
-        for readers, value in zip(readers_of(plan, len(first)), first, strict=True)
-    ]
-    return re.escape(delimiter).join(parts), known
+    """The pattern of a record by its first one's values, and what it promises of the fields.
 
-
-def readers_of(plan: ShapePlan, columns: int) -> list[list[tuple[int, FieldPlan]]]:
-    """The fields that read each of a file's columns, with their indexes."""
-    readers: list[list[tuple[int, FieldPlan]]] = [[] for _ in range(columns)]
+    `column` gives the pattern of a column whose values are spelt so, with these words for null, or
+    of one of which nothing is known.
+    """
+    readers: list[list[tuple[int, FieldPlan]]] = [[] for _ in first]
     for index, field in enumerate(plan.fields):
         if field.position >= 0:
             readers[field.position].append((index, field))
-    return readers
+    known: dict[int, Spelling] = {}
+    parts = []
+    for fields, value in zip(readers, first, strict=True):
+        spelling = _suggested(fields, value, delimiter)
+        nulls: Sequence[str] = ()
+        if spelling is not None:
+            index, field = fields[0]
+            known[index], nulls = spelling, field.nulls
+        parts.append(column(spelling, nulls))
+    return re.escape(delimiter).join(parts), known
 
 
-def suggested(
+def _suggested(
     readers: Sequence[tuple[int, FieldPlan]], value: str, delimiter: str
 ) -> Spelling | None:
     """How a column's values are spelt, by its first one; None if its pattern can't tell."""
@@ -165,21 +164,15 @@ def spelt_so(spelling: Spelling, plain: str, nulls: Sequence[str], marks: str) -
 
     `plain` is the pattern of a text that needs no escape.
     """
-    body = plain if spelling.inverted else spelling.pattern.removeprefix("^").removesuffix("$")
+    body = plain if spelling.inverted else spelling.body
     # No text may be matched in two ways: each column of a line that fails would be tried in both.
     more = (word for word in dict.fromkeys(nulls) if not re.fullmatch(body, word))
     words = [re.escape(word) for word in more if not set(word) & set(marks)]
     return f"(?:{'|'.join([body, *words])})"
 
 
-def _column_pattern(
-    readers: Sequence[tuple[int, FieldPlan]], value: str, delimiter: str, known: dict[int, Spelling]
-) -> str:
+def _column_pattern(delimiter: str, spelling: Spelling | None, nulls: Sequence[str]) -> str:
     mark = re.escape(delimiter)
-    spelling = suggested(readers, value, delimiter)
     if spelling is None:
         return rf"[^{mark}\r\n]*"
-    index, field = readers[0]
-    known[index] = spelling
-    plain = rf"[^{mark}\"\\\x00-\x1f]*"
-    return spelt_so(spelling, plain, field.nulls, delimiter + "\r\n")
+    return spelt_so(spelling, rf"[^{mark}\"\\\x00-\x1f]*", nulls, delimiter + "\r\n")

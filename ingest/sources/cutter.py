@@ -47,11 +47,11 @@ class CsvCutter(Cutter):
         piece = None
         if not within(self._escape, buffer, start, stop):
             quoted = within(self._quote, buffer, start, stop)
-            quick = self._quoted if quoted else self._unquoted
+            quick = self._quoted if quoted else self._of_lines
             piece = quick(buffer, start, stop, at_end)
         return piece or self._careful(buffer[start:stop], start, at_end)
 
-    def _unquoted(self, buffer: bytes, start: int, stop: int, at_end: bool) -> TakenPiece | None:
+    def _of_lines(self, buffer: bytes, start: int, stop: int, at_end: bool) -> TakenPiece | None:
         end = stop if at_end else buffer.rfind(LF, start, stop) + 1
         # Without any LF, a CR that has a byte behind it ends a record.
         end = end or buffer.rfind(CR, start, stop - 1) + 1
@@ -141,14 +141,20 @@ class NdjsonCutter(Cutter):
 
     def _piece(self, buffer: bytes, start: int, stop: int, at_end: bool) -> TakenPiece | None:
         if stop - start <= self._block_bytes:
-            end = stop if at_end else buffer.rfind(LF, start, stop) + 1
-        else:
-            newline = buffer.find(LF, start, stop)
-            newline = stop if newline < 0 and at_end else newline
-            fits = 0 <= newline <= start + self._max_record_bytes
-            end = min(newline + 1, stop) if fits else 0
-        data = buffer[start:end]
-        return (end, Form.ODD, data if data.endswith(LF) else data + LF) if end else None
+            return self._of_lines(buffer, start, stop, at_end)
+        newline = buffer.find(LF, start, stop)
+        newline = stop if newline < 0 and at_end else newline
+        fits = 0 <= newline <= start + self._max_record_bytes
+        return _up_to(min(newline + 1, stop), buffer, start) if fits else None
+
+    def _of_lines(self, buffer: bytes, start: int, stop: int, at_end: bool) -> TakenPiece | None:
+        end = stop if at_end else buffer.rfind(LF, start, stop) + 1
+        return _up_to(end, buffer, start) if end else None
 
     def _lines(self, buffer: bytes, start: int, end: int) -> int:
         return buffer.count(LF, start, end)
+
+
+def _up_to(end: int, buffer: bytes, start: int) -> TakenPiece:
+    data = buffer[start:end]
+    return end, Form.ODD, data if data.endswith(LF) else data + LF

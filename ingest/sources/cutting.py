@@ -110,7 +110,7 @@ class Cutter:
         if any(within(mark, part, 0, to) for part, to in parts for mark in self._marks):
             return []
         whole = b"".join((*before, memoryview(last)[:end]))
-        piece = self._piece(whole, 0, len(whole), at_end=False)
+        piece = self._of_lines(whole, 0, len(whole), at_end=False)
         if piece is None or piece[0] != len(whole):
             return []
         _, form, data = piece
@@ -154,6 +154,10 @@ class Cutter:
 
     def _lines(self, buffer: bytes, start: int, end: int) -> int:
         return grammar.count_lines(buffer, start, end)
+
+    def _of_lines(self, buffer: bytes, start: int, stop: int, at_end: bool) -> TakenPiece | None:
+        """See `_piece`; for a window in which none of the marks is."""
+        raise NotImplementedError
 
     def _piece(self, buffer: bytes, start: int, stop: int, at_end: bool) -> TakenPiece | None:
         """The piece of whole records that the window `buffer[start:stop]` begins with.

@@ -19,10 +19,10 @@ def ended(data: bytes) -> bytes:
 def is_regular(data: bytes, layout: Layout) -> bool:
     """Whether every record in `data` has the layout's number of fields and no stray quote."""
     dialect, columns = layout.dialect, max(1, len(layout.columns))
-    if len(data) <= SMALL_BYTES or columns > grammar.PATTERN_COLUMNS:
-        return grammar.is_utf8(data) and grammar.is_regular(data, dialect, columns)
     if not grammar.is_utf8(data):
         return False
+    if len(data) <= SMALL_BYTES or columns > grammar.PATTERN_COLUMNS:
+        return grammar.is_regular(data, dialect, columns)
     found = grammar.is_regular_at_once(data, dialect, columns)
     if found is not None:
         return found

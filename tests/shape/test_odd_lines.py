@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.grammar import pcre2
-from ingest.shape.odd_lines import MOST, lines_of, odd_among, odd_lines, split
+from ingest.shape.odd_lines import MOST, odd_among, odd_lines
+from ingest.shape.splitting import parts_of
 
 NUMBER = "0|[1-9][0-9]*"
 needs_pcre2 = pytest.mark.skipif(pcre2.version() is None, reason="this machine has no PCRE2")
@@ -18,7 +19,7 @@ needs_pcre2 = pytest.mark.skipif(pcre2.version() is None, reason="this machine h
 def test_at_once_is_one_by_one(texts: list[str]) -> None:
     """The rows, and with them where the lines are."""
     data = "".join(text + "\n" for text in texts).encode()
-    lines = lines_of(data)
+    lines = parts_of(data, "\n")
     assert lines is not None
     assert lines.to_list() == texts
     odd = odd_among(lines, NUMBER).to_list()
@@ -41,14 +42,3 @@ def test_more_than_so_many_are_not_told(odd: int) -> None:
     if found is not None:
         assert found.rows.to_list() == list(range(3, 3 + odd))
         assert found.rows.dtype == pl.UInt32
-
-
-@pytest.mark.parametrize("data", [b"\xff\n", b"a\n\xe2\x82\n", b"\xed\xa0\x80\n"])
-def test_what_is_no_utf8_has_no_lines(data: bytes) -> None:
-    """Others say where the trouble is."""
-    assert lines_of(data) is None
-
-
-def test_parts_stand_in_one_row() -> None:
-    """Empty ones, too."""
-    assert split(pl.Series("v", ["a,b", "", ","]), ",").to_list() == ["a", "b", "", "", ""]

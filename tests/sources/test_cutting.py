@@ -57,13 +57,13 @@ def test_lines_are_cut_without_looking_at_all_that_waits(
     """Each window's piece is put together by itself."""
     seen: list[tuple[int, int]] = []
     one = cutter(kind, 16)
-    piece = one._piece
+    piece = one._of_lines
 
     def looked_at(buffer: bytes, start: int, stop: int, at_end: bool) -> Any:
         seen.append((start, len(buffer)))
         return piece(buffer, start, stop, at_end)
 
-    monkeypatch.setattr(one, "_piece", looked_at)
+    monkeypatch.setattr(one, "_of_lines", looked_at)
     cuts = [cut for _ in range(lines) for cut in one.feed(CHUNK)]
     assert len(seen) == len(cuts) == lines
     assert all(start == 0 and size <= 16 for start, size in seen)

@@ -324,7 +324,7 @@ async def test_memory_is_flat(tmp_path):
 
 @pytest.mark.parametrize(("width", "block_bytes"), [(100, 2 << 20), (2000, 3 << 17)])
 async def test_large_records_come_in_smaller_blocks(tmp_path, width, block_bytes):
-    """Blocks of 1.5 MiB, of a quarter where records are large; what is said is what is done."""
+    """Blocks of 2 MiB, of 384 KiB where records are large; what is said is what is done."""
     (tmp_path / "a").write_bytes(b"x,y\n" + b"1,%s\n" % (b"z" * width) * (6_000_000 // width))
     default = SourceSettings(paths=("a",))
     smaller = SourceSettings(paths=("a",), block_bytes=1 << 18)
