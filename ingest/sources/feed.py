@@ -2,8 +2,9 @@
 
 A `Feed` ties an `Input` (which awaits) to an `Intake` (which computes). Each step is one hop to a
 worker thread that hashes, unpacks, transcodes *and* does the caller's work on the text (cutting),
-because a hop costs 0.1 ms while 2 MiB of work cost several. Little bytes, as they come through a
-pipe, are dealt with in the loop: for them the hop would cost more than the work.
+because a hop costs 0.1 ms while 2 MiB of work cost several. Meanwhile the next bytes are read,
+unless somebody may have to be waited for. Little bytes, as they come through a pipe, are dealt with
+in the loop: for them the hop would cost more than the work.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
+import anyio
 from anyio import to_thread
 
 from ingest.errors import SourceError
@@ -47,6 +49,7 @@ class Feed:
         self._pieces: Iterator[bytes] | None = None
         self._little = False
         self._last = False
+        self._fetched: bytes | SourceError | None = None
         self.trouble: SourceError | None = None
 
     @property
@@ -69,23 +72,33 @@ class Feed:
             text = self._ready.popleft()
             if text:
                 return await _hop(partial(work, text), inline=len(text) <= INLINE_BYTES)
-        return await self._next(work)
+        return await self._next(work, ahead=self._source.prompt)
 
-    async def _next(self, work: Callable[[bytes], T]) -> T | None:
+    async def _next(self, work: Callable[[bytes], T], *, ahead: bool = False) -> T | None:
         while not self.trouble:
             if self._pieces is None:
                 if self._last:
                     return None
                 await self._take()
-            try:
-                done, result = await _hop(partial(self._advance, work), inline=self._little)
-            except SourceError as exc:
-                self.trouble = exc
-                break
+            call = partial(self._advance, work)
+            if self._little:
+                done, result = call()
+            elif ahead and self._fetched is None and not self._last:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._fetch)  # the next bytes, meanwhile
+                    done, result = await to_thread.run_sync(call)
+            else:
+                done, result = await to_thread.run_sync(call)
             if done:
                 self._little |= not self._intake.packed  # what came in is as good as used up
                 return result
         raise self.trouble
+
+    async def _fetch(self) -> None:
+        try:
+            self._fetched = await self._source.read()
+        except SourceError as exc:  # told when it is its turn
+            self._fetched = exc
 
     def facts(self, *, whole: bool) -> FileFacts:
         """What was read so far; `whole`: the input was read to its end without trouble."""
@@ -121,10 +134,12 @@ class Feed:
 
     async def _take(self) -> None:
         """The next raw bytes, or the end."""
-        try:
-            raw = await self._source.read()
-        except SourceError as exc:
-            self._pieces = self._broken_off(exc)
+        if self._fetched is None:
+            await self._fetch()
+        raw, self._fetched = self._fetched, None
+        assert raw is not None
+        if isinstance(raw, SourceError):
+            self._pieces = self._broken_off(raw)
             return
         self._little = 0 < len(raw) <= INLINE_BYTES and not self._intake.packed
         self._last = not raw
@@ -149,12 +164,15 @@ class Feed:
 
     def _advance(self, work: Callable[[bytes], T]) -> tuple[bool, T | None]:
         """Work on the next piece, if the raw bytes at hand make one."""
-        pieces = self._pieces
-        text = next(pieces, None) if pieces is not None else None
+        try:
+            text = next(self._pieces, None) if self._pieces is not None else None
+            result = None if text is None else work(text)
+        except SourceError as exc:
+            self.trouble = exc
+            return False, None
         if text is None:
             self._pieces = None
-            return False, None
-        return True, work(text)
+        return text is not None, result
 
 
 async def _hop(call: Callable[[], T], *, inline: bool) -> T:

@@ -46,7 +46,12 @@ class Verdict(Struct, frozen=True):
 
 
 class Input(Protocol):
-    """An opened input. `aclose` is safe at any time, more than once, and under cancellation."""
+    """An opened input. `aclose` is safe at any time, more than once, and under cancellation.
+
+    `prompt`: a read never waits for anybody.
+    """
+
+    prompt: bool
 
     async def read(self) -> bytes:
         """The next bytes, at most `CHUNK_BYTES`, b"" at the end. Raises SourceError."""
@@ -151,6 +156,8 @@ async def _open_regular(place: Place, shown: str) -> Input:
 class _Regular:
     """A regular file, or a window of one."""
 
+    prompt = True
+
     def __init__(
         self,
         handle: _Handle,
@@ -193,6 +200,8 @@ class _Regular:
 
 class _Stream:
     """Standard input, a FIFO or a device: read once, never again."""
+
+    prompt = False
 
     def __init__(self, descriptor: int, shown: str, *, owned: bool) -> None:
         self._descriptor: int | None = descriptor

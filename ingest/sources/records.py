@@ -60,6 +60,8 @@ class RecordStream:
     `failure` is what the iterator raised; the records before it were given.
     """
 
+    prompt = False
+
     def __init__(self, records: Records) -> None:
         self._records = records
         self._send, self._receive = anyio.create_memory_object_stream[bytes](0)

@@ -106,7 +106,8 @@ async def test_error_comes_behind_the_text(tmp_path):
 class Failing:
     """An input whose reads fail from a byte on, `chunk` bytes being read at a time."""
 
-    def __init__(self, data: bytes, chunk: int) -> None:
+    def __init__(self, data: bytes, chunk: int, *, prompt: bool) -> None:
+        self.prompt = prompt
         self._parts = in_parts(data, chunk)
         self._read = 0
 
@@ -126,9 +127,10 @@ class Failing:
 
 @pytest.mark.parametrize("chunk", [100, 100_000, 1 << 21])
 @pytest.mark.parametrize("length", [0, 1, 2, 5_000, HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1])
-async def test_a_read_that_fails_loses_nothing_before_it(length, chunk):
+@pytest.mark.parametrize("prompt", [True, False])
+async def test_a_read_that_fails_loses_nothing_before_it(length, chunk, prompt):
     """Though the first 256 KiB are held back to find the encoding: they come, then the error."""
-    place = Place("-", given=Failing(TEXT[:length], chunk))
+    place = Place("-", given=Failing(TEXT[:length], chunk, prompt=prompt))
     feed = await open_feed(FileInfo(0, "f.csv"), place, settings("-"))
     assert (feed.head, feed.head_is_all) == (TEXT[:length][:HEAD_BYTES], False)
     parts: list[bytes] = []
@@ -141,10 +143,11 @@ async def test_a_read_that_fails_loses_nothing_before_it(length, chunk):
 
 
 @pytest.mark.parametrize("length", [3, 15, 16, 3_000, 100_000])
-async def test_a_packed_input_whose_read_fails(length):
+@pytest.mark.parametrize("prompt", [True, False])
+async def test_a_packed_input_whose_read_fails(length, prompt):
     """What can be unpacked of it comes, and the error is the read's."""
     packed = gzip.compress(TEXT, 1)[:length]
-    place = Place("-", given=Failing(packed, 1 << 21))
+    place = Place("-", given=Failing(packed, 1 << 21, prompt=prompt))
     feed = await open_feed(FileInfo(0, "f.csv.gz"), place, settings("-"))
     parts: list[bytes] = []
     with pytest.raises(SourceError, match="Input/output error"):
@@ -229,3 +232,61 @@ async def test_opening_that_fails_leaves_nothing_open(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         await opened(tmp_path / "f")
     assert open_below(tmp_path) == []
+
+
+class Watched:
+    """An input of parts; `reads` says how many were asked for."""
+
+    def __init__(self, parts: list[bytes], *, prompt: bool) -> None:
+        self.prompt = prompt
+        self._parts = parts
+        self.reads = 0
+        self.asked = threading.Semaphore(0)
+
+    async def read(self) -> bytes:
+        self.reads += 1
+        self.asked.release()
+        return self._parts.pop(0) if self._parts else b""
+
+    def verdict(self) -> opening.Verdict:
+        return opening.Verdict()
+
+    async def aclose(self) -> None:
+        return None
+
+
+PARTS = [TEXT[at : at + HEAD_BYTES] for at in range(0, 4 * HEAD_BYTES, HEAD_BYTES)]
+
+
+async def test_the_next_bytes_are_read_while_the_last_are_worked_on():
+    """Where nobody has to be waited for: one part ahead, and no more of them."""
+    source = Watched(list(PARTS), prompt=True)
+    feed = await open_feed(FileInfo(0, "f.csv"), Place("-", given=source), settings("-"))
+    for _ in range(held := source.reads):  # what the head was taken from
+        await feed.read()
+        assert source.asked.acquire(timeout=0)
+
+    def work(text: bytes) -> bytes:
+        assert source.asked.acquire(timeout=10), "nobody reads on"
+        return text
+
+    texts = []
+    while (text := await feed.step(work)) is not None:
+        texts.append(text)
+        assert source.reads <= held + len(texts) + 1
+    assert b"".join(texts) == b"".join(PARTS[held:])
+    await feed.aclose()
+
+
+async def test_nothing_is_read_ahead_of_whom_it_may_have_to_wait_for():
+    """What has come through a pipe goes on at once."""
+    source = Watched(list(PARTS), prompt=False)
+    feed = await open_feed(FileInfo(0, "f.csv"), Place("-", given=source), settings("-"))
+    held = source.reads  # for the head
+    texts = [await feed.read() for _ in range(held)]
+    assert source.reads == held
+    while text := await feed.read():
+        texts.append(text)
+        assert source.reads == len(texts)
+    assert b"".join(texts) == b"".join(PARTS)
+    await feed.aclose()
