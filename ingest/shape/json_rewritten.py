@@ -12,6 +12,7 @@ of them is a member; and a line that has more is none of these.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
@@ -19,7 +20,7 @@ import polars as pl
 from msgspec import Struct
 
 from ingest.shape.encode_line import LINE
-from ingest.shape.json_pattern import NUMBER, PLAIN_TEXT, Build
+from ingest.shape.json_pattern import FILLED_TEXT, NUMBER, PLAIN_TEXT, Build
 from ingest.shape.plan import FieldPlan, ShapePlan
 from ingest.shape.rules import NEEDS_ESCAPE, Rule
 from ingest.shape.splitting import in_columns, split
@@ -110,26 +111,38 @@ def _suits(build: Build, plan: ShapePlan) -> bool:
 def _value_of(build: Build, key: str, field: FieldPlan, plan: ShapePlan) -> _Value | None:
     """A member's values if they are like those that were seen; None if they can't stay as written.
 
-    A null stays a null; where it may not, none may be there.
+    A null stays a null; where it may not, none may be there. No text may be a word for it.
     """
-    if field.nulls:
-        return None
     may_lack = not field.required and field.default is None and not plan.omit_nulls
     if field.rule is None:
+        if field.nulls:
+            return None
         return _Value(f"(?:{build.values[key]}|null)" if may_lack else build.values[key])
     seen = [value.decode() for value in build.seen[key] if value != b"null"]
     is_text = all(value[0] == '"' and "\\" not in value for value in seen)
     if not seen or (not is_text and any(value[0] == '"' for value in seen)):
         return None
     was = '"' if is_text else ""
-    spelt = _spelt([value.strip('"') for value in seen], field, field.rule, is_text=is_text)
-    if spelt is None:
+    texts = [value.strip('"') for value in seen]
+    spelt = _spelt(texts, field, field.rule, is_text=is_text)
+    body = spelt and _but(field.nulls, texts, spelt[0])
+    if spelt is None or body is None:
         return None
-    body, shall_be = spelt
+    shall_be = spelt[1]
     pattern = f"{was}(?:{body}){was}"
     if was != shall_be:
         return _Value(pattern, was, shall_be)
     return _Value(f"(?:{pattern}|null)" if may_lack else pattern)
+
+
+def _but(words: Sequence[str], seen: Sequence[str], body: str) -> str | None:
+    """What a pattern matches but for these words; None if that is no matter of a pattern, or some
+    of them were seen."""
+    matched = {word for word in words if re.fullmatch(body, word)}
+    if not matched:
+        return body
+    is_empty = matched == {""} and body == PLAIN_TEXT and "" not in seen
+    return FILLED_TEXT if is_empty else None
 
 
 def _spelt(
