@@ -26,7 +26,6 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 Format = Literal["csv", "ndjson"]
-MARK_EVERY = 256
 XXH3 = "xxh3_128:"
 
 
@@ -160,9 +159,6 @@ class Slice(Struct, frozen=True):
     `buffer[start:end]` holds `count` records. They are the records `first` to `last` of the file,
     without those numbered in `rejected` (sorted). `keys`, in an upsert, is one text a record.
     `origin` leads back to the source's bytes, so that a record refused later is shown as it came.
-
-    `index` is the place of its first record among all of the buffer's, and `marks` says where in
-    the buffer every `MARK_EVERY`th of them ends: a record is found without counting to it.
     """
 
     file: FileInfo
@@ -175,8 +171,6 @@ class Slice(Struct, frozen=True):
     rejected: tuple[int, ...] = ()
     keys: tuple[str, ...] | None = None
     origin: Origin | None = None
-    index: int = 0
-    marks: tuple[int, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -190,7 +184,7 @@ class Slice(Struct, frozen=True):
 
     def placed(self, origin: Origin | None = None) -> Slice:
         """Its place alone, without bytes; `origin` leads to the source's, if anything shall."""
-        return replace(self, buffer=b"", start=0, end=0, origin=origin, index=0, marks=())
+        return replace(self, buffer=b"", start=0, end=0, origin=origin)
 
 
 class Restorable(Protocol):
@@ -241,16 +235,12 @@ class ShapedSegment(Struct, frozen=True):
 
 
 class Shaped(Struct, frozen=True):
-    """A block after shaping: one encoded buffer, and what each segment has of it, in order.
-
-    `marks` are the ends of every `MARK_EVERY`th record in the buffer; without them it is counted.
-    """
+    """A block after shaping: one encoded buffer, and what each segment has of it, in order."""
 
     block: Block
     buffer: bytes
     segments: tuple[ShapedSegment, ...]
     kept: Restorable
-    marks: tuple[int, ...] = ()
 
 
 class Span(Struct, frozen=True):

@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import grammar
-from ingest.grammar import Extent, border, count_lines, field_count, fields, pcre2, split
+from ingest.grammar import (
+    Extent,
+    border,
+    count_feeds,
+    count_lines,
+    field_count,
+    fields,
+    pcre2,
+    split,
+)
 from ingest.model import Dialect
 from tests import csv_oracle as oracle
 
@@ -251,6 +260,8 @@ def test_lines_are_counted(data, lines):
     """LF, CRLF and CR are one each."""
     assert count_lines(data) == lines
     assert count_lines(b"\r\n" + data + b"x\n", 2, 2 + len(data)) == lines
+    feeds = data.count(b"\n")
+    assert count_feeds(data) == count_feeds(b"\n" + data + b"x\n", 1, 1 + len(data)) == feeds
 
 
 def test_plain_records_are_counted_if_none_is_short():

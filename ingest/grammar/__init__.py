@@ -24,6 +24,7 @@ for it: texts of exactly n fields a record and no stray quote, which a native re
 
 from ingest.grammar.lines import (
     LINE_END,
+    count_feeds,
     count_lines,
     feeds_before,
     has_blank_line,
@@ -58,6 +59,7 @@ __all__ = [
     "Extent",
     "Structural",
     "border",
+    "count_feeds",
     "count_lines",
     "feeds_before",
     "field_count",

@@ -27,10 +27,17 @@ def count_lines(
 ) -> int:
     """Physical line ends in `data[start:end]`: LF, CRLF and CR are one each. `feeds` are the LFs
     among them, where somebody has counted them."""
-    count = data.count(b"\n", start, end) if feeds is None else feeds
+    count = count_feeds(data, start, end) if feeds is None else feeds
     if data.find(b"\r", start, end) >= 0:
         count += data.count(b"\r", start, end) - data.count(b"\r\n", start, end)
     return count
+
+
+def count_feeds(data: bytes, start: int = 0, end: int | None = None) -> int:
+    """The LFs in `data[start:end]`: as `bytes.count`, which looks at each byte by itself and so
+    takes two or three times as long where lines are not short."""
+    part = data[start:end]
+    return len(part) - len(part.replace(b"\n", b""))
 
 
 def feeds_before(data: bytes, places: Sequence[int]) -> list[int]:

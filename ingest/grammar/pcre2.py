@@ -22,9 +22,9 @@ import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from ctypes import c_char_p, c_int, c_size_t, c_uint32, c_void_p
+from ctypes import c_char, c_char_p, c_int, c_size_t, c_uint32, c_void_p
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 Line = tuple[int, int]  # from, to, its end included
 _NAMES = {
@@ -36,6 +36,7 @@ _NAMES = {
     ),
 }
 _ANCHORED, _DOLLAR_ENDONLY = 0x80000000, 0x00000010
+_SUBSTITUTE_GLOBAL = 0x00000100
 _JIT_COMPLETE = 1
 # What ends a repeated group: "+" behind it makes it possessive. No text that is escaped holds one.
 _REPEATED = re.compile(r"\)(\*|\{\d+\})(?!\+)")
@@ -53,19 +54,29 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {  # result, arguments
     "match_data_free": (None, [c_void_p]),
     "get_ovector_pointer": (_SIZES, [c_void_p]),
     "match": (c_int, [c_void_p, c_char_p, c_size_t, c_size_t, c_uint32, c_void_p, c_void_p]),
+    "substitute": (
+        c_int,
+        [
+            *(c_void_p, c_char_p, c_size_t, c_size_t, c_uint32, c_void_p, c_void_p),
+            *(c_char_p, c_size_t, c_void_p, _SIZES),
+        ],
+    ),
 }
+_UNLOCKED = ("match", "substitute")  # to let go of the lock costs more than the others do
+SHORTEST_LINE = 8  # on an average, its end included
 
 
-class Runs:
-    """One pattern, matched as often as it goes, each match where the last one ended.
-
-    Any number of threads may ask it at once.
-    """
+class _Code:
+    """One pattern as machine code. Any number of threads may use it at once."""
 
     def __init__(self, library: ctypes.PyDLL, code: int) -> None:
         self._library, self._code = library, code
         # Not when the interpreter ends: a thread may still be at it.
         weakref.finalize(self, library.pcre2_code_free_8, code).atexit = False
+
+
+class Runs(_Code):
+    """One pattern, matched as often as it goes, each match where the last one ended."""
 
     def cover(self, data: bytes) -> bool | None:
         """Whether `data` is one run from its start to its end.
@@ -93,6 +104,34 @@ class Runs:
         return found
 
 
+class Ends(_Code):
+    """The ends of lines that one pattern matches."""
+
+    def replaced(self, data: bytes, end: bytes) -> tuple[bytes, int] | None:
+        """`data`, each line of which ends with an LF, with this `end` instead (in which there is no
+        `$`), and the number of lines.
+
+        No lines if one of them does not match; None if PCRE2 gave up, or they are very short.
+        """
+        if not data.endswith(b"\n") or data[-2:-1] in (b"", b"\n"):
+            return b"", 0  # what is odd about it takes no more room than an end
+        growth = len(end) - 1
+        room = bytearray(len(data) + growth * (len(data) // SHORTEST_LINE) + len(end))
+        size, out = c_size_t(len(room)), (c_char * len(room)).from_buffer(room)
+        count = self._library.pcre2_substitute_8(
+            *(self._code, data, len(data), 0, _SUBSTITUTE_GLOBAL, None, None),
+            *(end, len(end), out, size),
+        )
+        if count < 0:
+            return None
+        if size.value != len(data) + growth * count:
+            return b"", 0
+        return data if end == b"\n" else bytes(memoryview(room)[: size.value]), count
+
+
+_C = TypeVar("_C", bound=_Code)
+
+
 @lru_cache(maxsize=64)
 def runs_of(pattern: str) -> Runs | None:
     """The runs of what a pattern matches, which is never nothing. None: Polars is to be asked.
@@ -102,10 +141,21 @@ def runs_of(pattern: str) -> Runs | None:
     turn is taken back, for what could be would have to be kept on a small stack. And no part of a
     text should be matched in two ways, for where the rest fails both are tried.
     """
+    return _compiled(Runs, f"(?:{pattern})*")
+
+
+@lru_cache(maxsize=64)
+def ends_of(line: str) -> Ends | None:
+    """The ends of lines that this pattern matches, without its end; None as with `runs_of`."""
+    # Where a line does not match, the rest is taken for one end, and so the size is another one.
+    return _compiled(Ends, rf"(?:{line})\K\n|(?s:.+)")
+
+
+def _compiled(kind: type[_C], pattern: str) -> _C | None:
     library = _library()
     if library is None:
         return None
-    text = _REPEATED.sub(r")\1+", f"(?:{pattern})*").encode()
+    text = _REPEATED.sub(r")\1+", pattern).encode()
     code = library.pcre2_compile_8(
         text, len(text), _ANCHORED | _DOLLAR_ENDONLY, c_int(), c_size_t(), None
     )
@@ -114,7 +164,7 @@ def runs_of(pattern: str) -> Runs | None:
     if library.pcre2_jit_compile_8(code, _JIT_COMPLETE) < 0:  # without it Polars is quicker
         library.pcre2_code_free_8(code)
         return None
-    return Runs(library, code)
+    return kind(library, code)
 
 
 def version() -> str | None:
@@ -131,11 +181,10 @@ def version() -> str | None:
 def _library() -> ctypes.PyDLL | None:
     for path in _NAMES.get(sys.platform, ()):
         try:
-            # To let go of the lock costs more than the small functions do.
             library, unlocked = ctypes.PyDLL(path), ctypes.CDLL(path)
             for function, (result, arguments) in _FUNCTIONS.items():
                 name = f"pcre2_{function}_8"
-                known = getattr(unlocked if function == "match" else library, name)
+                known = getattr(unlocked if function in _UNLOCKED else library, name)
                 known.restype, known.argtypes = result, arguments
                 setattr(library, name, known)
         except (OSError, AttributeError):

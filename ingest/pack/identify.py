@@ -32,13 +32,14 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 
 import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ingest.errors import SettingsError, TargetError
-from ingest.model import MARK_EVERY, FileInfo, Slice
+from ingest.model import FileInfo, Slice
 
 FIRST_ID = 10**18
 END_ID = 2**62
@@ -148,7 +149,7 @@ class Identifier:
         if not any(part.count for part in run):
             return list(run)
         whole = run[0].buffer
-        start, end, index = run[0].start, run[-1].end, run[0].index
+        start, end = run[0].start, run[-1].end
         data = whole if end - start == len(whole) else whole[start:end]
         ids = pl.concat([self._ids(part) for part in run if part.count])
         lines = _lines(data)
@@ -159,9 +160,8 @@ class Identifier:
                 f"{run[0].file.shown}: {len(ids)} records were encoded as {len(lines)} lines",
                 "this is a defect",
             )
-        ends = (lines.str.len_bytes().cast(pl.Int64) + (OVERHEAD_BYTES + 1)).cum_sum()
-        marks = tuple(ends.gather_every(MARK_EVERY, MARK_EVERY - 1).to_list())
-        return [_moved(part, buffer, marks, (start, index)) for part in run]
+        before = accumulate((part.count for part in run), initial=0)
+        return [_moved(part, buffer, start, next(before)) for part in run]
 
     def _ids(self, part: Slice) -> pl.Series:
         start = start_of(self._job_name, part.file.shown)
@@ -180,19 +180,15 @@ class Identifier:
 
 
 def _follows(part: Slice, other: Slice) -> bool:
-    return (
-        part.buffer is other.buffer
-        and part.end == other.start
-        and part.index + part.count == other.index
-    )
+    return part.buffer is other.buffer and part.end == other.start
 
 
-def _moved(part: Slice, buffer: bytes, marks: tuple[int, ...], base: tuple[int, int]) -> Slice:
-    """A slice where it lies in the new buffer. `base`: the old start and index of its first."""
-    index = part.index - base[1]
-    start = part.start - base[0] + OVERHEAD_BYTES * index
+def _moved(part: Slice, buffer: bytes, base: int, before: int) -> Slice:
+    """A slice where it lies in the new buffer, which begins with what stood at `base`, so many
+    records `before` it."""
+    start = part.start - base + OVERHEAD_BYTES * before
     end = start + part.size_bytes + OVERHEAD_BYTES * part.count
-    return replace(part, buffer=buffer, start=start, end=end, index=index, marks=marks)
+    return replace(part, buffer=buffer, start=start, end=end)
 
 
 def _lines(data: bytes) -> pl.Series:

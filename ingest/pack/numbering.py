@@ -43,7 +43,6 @@ class Numbering:
         self._file: FileInfo | None = None
         self._records = 0
         self._lines = 1
-        self._index = 0
         self.per_file: dict[int, int] = {}
 
     @property
@@ -54,7 +53,6 @@ class Numbering:
     def number(self, shaped: Shaped) -> Numbered:
         """Slices and rejects with their places in the file."""
         numbered = Numbered([], [], [], [])
-        self._index = 0
         for index, segment in enumerate(shaped.segments):
             if self.done:
                 break
@@ -95,8 +93,6 @@ class Numbering:
             rejected=tuple(base + r.record for r in segment.rejects),
             keys=segment.keys,
             origin=Origin(shaped.kept, index, base + 1, first_line),
-            index=self._index,
-            marks=shaped.marks,
         )
         if found < segment.records:
             part, _ = split(part, found - len(bad))
@@ -106,6 +102,5 @@ class Numbering:
             self._left -= found
         self._records += found
         self._lines = first_line + segment.lines
-        self._index += segment.records - len(segment.rejects)
         self.per_file[place.file.index] = self.per_file.get(place.file.index, 0) + found
         return part, found, bad

@@ -1,54 +1,68 @@
 """Slices of encoded records, cut at record borders. Pure.
 
 A limit asks for the k-th record of a slice, or for the last one below a byte position. Every
-encoded record ends in a newline and holds no other, and the shaper marked where every so many of
-them end; so both are answered from the nearest mark by looking at a few hundred records at most,
-which matters because this runs where the loop runs. Counting all newlines of a body there cost a
-third of the loop's time. Python runs per record only where a key really stands twice.
+encoded record ends in a newline and holds no other, so either is a matter of counting newlines. As
+this runs where the loop runs, no more of them are counted than must be: from the nearer end, and
+the k-th record is first looked for where it should be if all were of one length. Python runs per
+record only where a key really stands twice, and among the last few before a border.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
-from ingest.model import MARK_EVERY, Slice
+from ingest.grammar import count_feeds
+from ingest.model import Slice
 
 NEWLINE = b"\n"
+STEPS = 64  # records that are passed one by one: as quick as to count among a few thousand
+GUESSES = 8  # lengths so unlike that these say nothing are seldom
 
 
 def leading_records(part: Slice, size_bytes: int) -> int:
     """How many whole leading records of `part`, ends included, take at most `size_bytes`."""
     if size_bytes >= part.size_bytes:
         return part.count
-    border = part.buffer.rfind(NEWLINE, part.start, part.start + max(size_bytes, 0)) + 1
-    position, passed = _mark(part, bisect_right(part.marks, border))
-    return passed + part.buffer.count(NEWLINE, position, max(border, position))
+    start = part.start
+    border = max(start, part.buffer.rfind(NEWLINE, start, start + max(size_bytes, 0)) + 1)
+    if 2 * (border - start) > part.size_bytes:
+        return part.count - count_feeds(part.buffer, border, part.end)
+    return count_feeds(part.buffer, start, border)
 
 
 def record_border(part: Slice, records: int) -> int:
-    """The position in the buffer behind the first `records` records of `part`.
-
-    From the last mark before it, and without marks from the start, it goes on record by record.
-    """
+    """The position in the buffer behind the first `records` records of `part`."""
     if records <= 0:
         return part.start
     if records >= part.count:
         return part.end
-    position, passed = _mark(part, (part.index + records) // MARK_EVERY)
-    for _ in range(records - passed):
-        position = part.buffer.index(NEWLINE, position, part.end) + 1
-    return position
+    start, end, count = part.start, part.end, part.count  # what is left to look at
+    for _ in range(GUESSES):
+        if min(records, count - records) <= STEPS:
+            break
+        guess = part.buffer.find(NEWLINE, start + (end - start) * records // count, end) + 1
+        if 2 * records > count:
+            passed = count - count_feeds(part.buffer, guess, end)
+        else:
+            passed = count_feeds(part.buffer, start, guess)
+        if passed <= records:
+            start, count, records = guess, count - passed, records - passed
+        else:
+            end, count = guess, passed
+    return _behind(part.buffer, start, end, records, count)
 
 
-def _mark(part: Slice, number: int) -> tuple[int, int]:
-    """The position of a mark (from 1) in the buffer, and how many records of `part` it ends."""
-    passed = number * MARK_EVERY - part.index
-    if passed <= 0 or not part.marks:
-        return part.start, 0
-    return part.marks[number - 1], passed
+def _behind(buffer: bytes, start: int, end: int, records: int, count: int) -> int:
+    """The position behind the first `records` of `count`, from the nearer end on."""
+    if 2 * records <= count:
+        for _ in range(records):
+            start = buffer.index(NEWLINE, start, end) + 1
+        return start
+    for _ in range(count - records):
+        end = buffer.rindex(NEWLINE, start, end - 1) + 1
+    return end
 
 
 def split(part: Slice, records: int) -> tuple[Slice, Slice]:
@@ -72,7 +86,6 @@ def split(part: Slice, records: int) -> tuple[Slice, Slice]:
     )
     rest = replace(
         part,
-        index=part.index + head.count,
         start=border,
         count=part.count - head.count,
         first=last + 1,

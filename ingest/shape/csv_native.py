@@ -53,7 +53,7 @@ def read_native(
     dialect, columns = layout.dialect, len(layout.columns)
     if not data or not _suits(data, layout):
         return None
-    counts = feeds = [data.count(b"\n", start, end) for start, end in parts]
+    counts = feeds = [grammar.count_feeds(data, start, end) for start, end in parts]
     if form is Form.PLAIN and grammar.plain_records(data, dialect, columns) is None:
         return None
     try:

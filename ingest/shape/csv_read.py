@@ -63,7 +63,7 @@ def of_lines(block: Block, frame: pl.DataFrame) -> Parsed:
     segments = block.segments
     counts = [frame.height]
     if len(segments) > 1:
-        counts = [block.data.count(b"\n", segment.start, segment.end) for segment in segments]
+        counts = [grammar.count_feeds(block.data, part.start, part.end) for part in segments]
     places = Places(block, [Found(rows) for rows in counts], grammar.UNLIMITED)
     return Parsed(frame, tuple(ParsedSegment(rows, rows, rows) for rows in counts), places)
 

@@ -41,14 +41,12 @@ class Encoded(Struct, frozen=True):
     """Lines of the good rows, in order; `rows` are their numbers in the frame, None if all are.
 
     `bad` holds the first trouble of each bad row, by row. `keys` is the upsert key of each line.
-    `joined` are the lines with a newline behind each, where somebody has them.
     """
 
     lines: pl.Series
     rows: pl.Series | None
     bad: tuple[BadCell, ...]
     keys: tuple[str, ...] | None
-    joined: bytes | None = None
 
 
 class Extras(Struct, frozen=True):

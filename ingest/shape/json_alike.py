@@ -2,10 +2,10 @@
 
 The pattern is made of the block's first lines (`json_pattern`) and asked of all lines, in any
 number of threads at once. If it matches, they are known to be what the checks of `json_read` ask
-for, one by one. With nothing to map that is all; where only names and quotes change, lines are
-written anew as they stand (`json_rewritten`); else the values of the fields are groups of the
-pattern. No record ever becomes an object of the interpreter. If one line is built otherwise, the
-block is read the other way: nothing is lost but the time of the question.
+for, one by one. With nothing to map that is all (`json_unchanged`); where only names and quotes
+change, lines are written anew as they stand (`json_rewritten`); else the values of the fields are
+groups of the pattern. No record ever becomes an object of the interpreter. If one line is built
+otherwise, the block is read the other way: nothing is lost but the time of the question.
 
 The lines of a file mostly go on as they were, so a block is first held against what the block
 before it was like, and its own lines are looked at only where that doesn't fit. It is a matter of
@@ -68,8 +68,8 @@ Parts = tuple[Members | Rewritten, ...]
 
 class Expected(Struct, frozen=True):
     """What lines are expected to be like: their build, and what is wanted of each member if its
-    values are written like those that were seen (nothing, where there is nothing to map); or how to
-    write them anew, where that is all there is to do."""
+    values are written like those that were seen; or how to write them anew, where that is all there
+    is to do."""
 
     build: Build
     hoped: Mapping[str, Wanted]
@@ -84,13 +84,13 @@ class Expected(Struct, frozen=True):
 
 class Alike(Struct, frozen=True):
     """The lines of a block, one record each, ended by newlines in `data`; and what becomes of them,
-    in one part, or in two. With nothing to map there are none. `expected` is what later lines are
-    best held against first, if anything."""
+    in one part, or in two. `expected` is what later lines are best held against first, if
+    anything."""
 
     data: bytes
     lines: pl.Series
     expected: Expected | None
-    parts: Parts = ()
+    parts: Parts
 
 
 class _Text(Struct, frozen=True):
@@ -116,8 +116,7 @@ def read_alike(block: Block, plan: ShapePlan, before: Expected | None = None) ->
     block of this layout was like."""
     if block.oversize or not block.data:
         return None
-    data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
-    data = data if data.endswith(b"\n") else data + b"\n"
+    data = ended_by_feeds(block.data)
     lines = parts_of(data, "\n")
     if lines is None:
         return None
@@ -135,10 +134,14 @@ def read_alike(block: Block, plan: ShapePlan, before: Expected | None = None) ->
     return Alike(data, lines, expected if _fits(expected, parts) else None, parts)
 
 
+def ended_by_feeds(data: bytes) -> bytes:
+    """The lines with an LF at their ends, and no CR before it."""
+    data = data.replace(b"\r\n", b"\n") if b"\r" in data else data
+    return data if data.endswith(b"\n") else data + b"\n"
+
+
 def _fits(expected: Expected, parts: Parts) -> bool:
     """Whether later lines are best held against this, too."""
-    if not parts:
-        return expected.is_best
     first = parts[0]
     if isinstance(first, Rewritten):
         return True
@@ -156,19 +159,21 @@ def _matched(text: _Text, expected: Expected, plan: ShapePlan, *, is_last: bool)
 
 def expected_of(data: bytes, plan: ShapePlan) -> Expected:
     """What the first lines are like. Raises Unlike."""
-    build = build_of([one for one in data.split(b"\n", LOOKED_AT)[:LOOKED_AT] if one])
+    build = build_of(first_lines(data))
     if not _suits(build, plan):
         raise Unlike
-    hoped = {} if plan.passthrough else wanted_of(build, plan, sure=True)
-    rewriting = None if plan.passthrough else rewriting_of(build, plan)
+    hoped, rewriting = wanted_of(build, plan, sure=True), rewriting_of(build, plan)
     build = replace(build, seen={})  # nobody asks for the lines' values any more
     return Expected(build, hoped, rewriting)
 
 
+def first_lines(data: bytes) -> list[bytes]:
+    """Those that a block is judged by."""
+    return [one for one in data.split(b"\n", LOOKED_AT)[:LOOKED_AT] if one]
+
+
 def _suits(build: Build, plan: ShapePlan) -> bool:
     """Whether the plan asks nothing of a record that the build does not tell."""
-    if plan.passthrough:
-        return True
     read = {field.column for field in plan.fields}
     made = {field.name for field in plan.fields if field.name not in read}
     return not plan.must and not (plan.rest and made & build.values.keys())
@@ -197,10 +202,8 @@ def _parts(text: _Text, expected: Expected, plan: ShapePlan, *, is_last: bool) -
     """The members that the plan wants; None if some line is built otherwise or, unless nothing else
     `is_last` to be expected, if the values of many are written otherwise."""
     build, hoped, lines = expected.build, expected.hoped, text.lines
-    if not hoped:
-        are_alike = not len(text.odd(build.line()))
-        if plan.passthrough or not are_alike:
-            return () if are_alike else None
+    if not hoped and len(text.odd(build.line())):
+        return None
     always = build.values.keys() - build.optional
     taken, odd = _taken(lines, build, hoped, is_ascii=text.is_ascii)
     if not len(odd):

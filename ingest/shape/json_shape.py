@@ -18,6 +18,7 @@ import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ingest import grammar
 from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.encode import Encoded, Extras, encode
 from ingest.shape.encode_apart import in_order
@@ -26,8 +27,9 @@ from ingest.shape.json_alike import Alike, Expected, Rewritten, read_alike
 from ingest.shape.json_members import REST, columns_of, members_of
 from ingest.shape.json_parts import Part, part_of, read_parts
 from ingest.shape.json_read import Record
+from ingest.shape.json_unchanged import read_unchanged
 from ingest.shape.plan import FieldPlan, ShapePlan
-from ingest.shape.shaped import Rows, pseudo_columns, put_together
+from ingest.shape.shaped import Rows, pseudo_columns, put_together, unchanged
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -35,27 +37,40 @@ _ENCODER = msgspec.json.Encoder()
 class JsonShaper(Struct, frozen=True):
     """Implements `protocols.Shaper`. `record_end` and `largest_record` are the envelope's.
 
-    `expected` is what the last block of each layout was like, if the next may well be so, too.
-    Threads may overwrite each other's: it decides how long a block takes, and nothing else.
+    `expected` is what the last block of each layout was like, if the next may well be so, too;
+    `lines` is the pattern of its lines, where there is nothing to map. Threads may overwrite each
+    other's: it decides how long a block takes, and nothing else.
     """
 
     plans: Mapping[Layout, ShapePlan]
     record_end: bytes
     largest_record: int
     expected: dict[Layout, Expected | None] = msgspec.field(default_factory=dict)
+    lines: dict[Layout, str] = msgspec.field(default_factory=dict)
 
     def __call__(self, block: Block) -> Shaped:
         """Shape one block; what a record holds never raises."""
         plan = self.plans[block.layout]
+        if plan.passthrough:
+            return self._as_it_came(block) or self._one_by_one(block, plan)
         alike = read_alike(block, plan, self.expected.get(block.layout))
         self.expected[block.layout] = alike.expected if alike else None
         return self._at_once(block, plan, alike) if alike else self._one_by_one(block, plan)
+
+    def _as_it_came(self, block: Block) -> Shaped | None:
+        """A block with nothing to map whose records are all alike."""
+        before = self.lines.get(block.layout)
+        found = read_unchanged(block, self.record_end, self.largest_record, before)
+        if found is None:
+            return None
+        self.lines[block.layout] = found.line
+        return unchanged(block, found.records, found.buffer, len(self.record_end) - 1)
 
     def _at_once(self, block: Block, plan: ShapePlan, alike: Alike) -> Shaped:
         """A block whose records are all built alike: as many records as lines."""
         counts = [len(alike.lines)]
         if len(block.segments) > 1:
-            counts = [block.data.count(b"\n", s.start, s.end) for s in block.segments]
+            counts = [grammar.count_feeds(block.data, s.start, s.end) for s in block.segments]
         borders = list(accumulate(counts, initial=0))
         rows = [Rows(count, count, count) for count in counts]
         parts: dict[int, Part] = {}
@@ -66,19 +81,11 @@ class JsonShaper(Struct, frozen=True):
                 parts[number] = part_of(block, block.segments[number])
             return parts[number].place(row - borders[number])
 
-        if plan.passthrough:
-            encoded = self._unchanged(alike, plan)
-        else:
-            asked = any(field.pseudo == "@line" for field in plan.fields)
-            lines = [n for count in counts for n in range(1, count + 1)] if asked else []
-            extra = pseudo_columns(plan, block.segments, rows, lines.__getitem__)
-            encoded = self._mapped(alike, plan, extra)
+        asked = any(field.pseudo == "@line" for field in plan.fields)
+        lines = [n for count in counts for n in range(1, count + 1)] if asked else []
+        extra = pseudo_columns(plan, block.segments, rows, lines.__getitem__)
+        encoded = self._mapped(alike, plan, extra)
         return put_together(block, rows, encoded, place, self.record_end)
-
-    def _unchanged(self, alike: Alike, plan: ShapePlan) -> Encoded:
-        """The very bytes that came, unless a record is too long."""
-        encoded = self._as_lines(alike.lines, plan, len(alike.data))
-        return replace(encoded, joined=alike.data) if encoded.rows is None else encoded
 
     def _as_lines(self, lines: pl.Series, plan: ShapePlan, longest: int) -> Encoded:
         """Lines that are the target's already, unless a record is too long; none is longer than
@@ -116,7 +123,7 @@ class JsonShaper(Struct, frozen=True):
             return part.place(part.good[row - borders[number]])
 
         if plan.passthrough:
-            encoded = self._as_it_came(parts, plan)
+            encoded = self._untouched(parts, plan)
         else:
             asked = any(field.pseudo == "@line" for field in plan.fields)
             lines = [n for part in parts for n in part.line_numbers()] if asked else []
@@ -129,7 +136,7 @@ class JsonShaper(Struct, frozen=True):
         found = part_of(block, block.segments[segment])
         return [found.place(number - 1) for number in records]
 
-    def _as_it_came(self, parts: Sequence[Part], plan: ShapePlan) -> Encoded:
+    def _untouched(self, parts: Sequence[Part], plan: ShapePlan) -> Encoded:
         texts = [text.strip(b" \t\r").decode()[1:-1] for part in parts for text in part.texts()]
         frame = pl.DataFrame({"rest": pl.Series(texts, dtype=pl.String)})
         return encode(frame, plan, {}, self.largest_record, REST)

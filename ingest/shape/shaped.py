@@ -7,14 +7,14 @@ spoken of in segments and places in files. This is the one place where the first
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import PurePath
 
 import polars as pl
 from msgspec import Struct
 
 from ingest.kept import keep
-from ingest.model import MARK_EVERY, Block, FileInfo, Place, Reject, Segment, Shaped, ShapedSegment
+from ingest.model import Block, FileInfo, Place, Reject, Segment, Shaped, ShapedSegment
 from ingest.shape.encode import BadCell, Encoded
 from ingest.shape.encode_line import to_buffer
 from ingest.shape.plan import ShapePlan
@@ -40,16 +40,12 @@ def put_together(
     record_end: bytes,
 ) -> Shaped:
     """The shaped block. `place` tells where a row of the frame stands."""
-    if encoded.joined is None:
-        buffer = to_buffer(encoded.lines, record_end)
-    else:  # no other newline is in it
-        buffer = encoded.joined.replace(b"\n", record_end)
+    buffer = to_buffer(encoded.lines, record_end)
     borders = list(accumulate((s.rows for s in segments), initial=0))
     bad = _bad_by_segment(encoded.bad, borders)
     counts = [s.rows - len(cells) for s, cells in zip(segments, bad, strict=True)]
     line_borders = list(accumulate(counts, initial=0))
     offsets = _offsets(encoded.lines, len(record_end), line_borders, len(buffer))
-    marks = _marks(encoded.lines, len(record_end))
     keys = encoded.keys
     shaped = []
     for index, (part, cells) in enumerate(zip(segments, bad, strict=True)):
@@ -67,7 +63,22 @@ def put_together(
             )
         )
     kept = keep(block, sum(part.records for part in segments))
-    return Shaped(block, buffer, tuple(shaped), kept, marks)
+    return Shaped(block, buffer, tuple(shaped), kept)
+
+
+def unchanged(block: Block, records: Sequence[int], buffer: bytes, growth: int) -> Shaped:
+    """A block whose lines are its records, each longer by `growth` in the `buffer`, and by a CR
+    shorter where it ended with one; each segment has so many `records`."""
+    borders = [0]
+    for part, count in zip(block.segments, records, strict=True):
+        returns = block.data.count(b"\r\n", part.start, part.end) if len(records) > 1 else 0
+        borders.append(borders[-1] + part.end - part.start - returns + growth * count)
+    borders[-1] = len(buffer)
+    shaped = tuple(
+        ShapedSegment(start, end, count, count)
+        for (start, end), count in zip(pairwise(borders), records, strict=True)
+    )
+    return Shaped(block, buffer, shaped, keep(block, sum(records)))
 
 
 def _bad_by_segment(bad: Sequence[BadCell], borders: Sequence[int]) -> list[list[BadCell]]:
@@ -86,19 +97,8 @@ def _offsets(lines: pl.Series, end_bytes: int, borders: Sequence[int], size: int
     within = borders[1:-1]
     if not within:
         return [0, size]
-    ends = lines.to_frame().select_seq(_end(lines, end_bytes)).to_series()
+    ends = (lines.str.len_bytes().cast(pl.Int64) + end_bytes).cum_sum()
     return [0, *(int(ends[border - 1]) if border else 0 for border in within), size]
-
-
-def _marks(lines: pl.Series, end_bytes: int) -> tuple[int, ...]:
-    """Where every `MARK_EVERY`th line ends."""
-    marks = _end(lines, end_bytes).gather_every(MARK_EVERY, MARK_EVERY - 1)
-    return tuple(lines.to_frame().select_seq(marks).to_series().to_list())
-
-
-def _end(lines: pl.Series, end_bytes: int) -> pl.Expr:
-    """Where in the buffer each line ends, its end included."""
-    return (pl.col(lines.name).str.len_bytes().cast(pl.Int64) + end_bytes).cum_sum()
 
 
 def reject_of(file: FileInfo, cell: BadCell, place: Place) -> Reject:

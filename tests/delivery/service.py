@@ -10,7 +10,6 @@ import random
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 import anyio
 import anyio.lowlevel
@@ -20,7 +19,6 @@ from ingest.delivery import Delivery, DeliveryRules, Hands, never_sent
 from ingest.errors import IngestError, Permanent, Trouble
 from ingest.governor import Governor
 from ingest.model import (
-    MARK_EVERY,
     Accounts,
     Batch,
     FileInfo,
@@ -131,11 +129,9 @@ _slices: dict[int, Slice] = {}
 def _slice(count: int) -> Slice:
     if count not in _slices:
         texts = [b"%d,\n" % n for n in range(count)]
-        ends = list(accumulate(map(len, texts)))
-        marks = tuple(ends[MARK_EVERY - 1 :: MARK_EVERY])
         data = b"".join(texts)
         info = FileInfo(0, "made.csv")
-        _slices[count] = Slice(info, data, 0, len(data), count, 1, count, marks=marks)
+        _slices[count] = Slice(info, data, 0, len(data), count, 1, count)
     return _slices[count]
 
 

@@ -1,4 +1,4 @@
-"""Machines that run tests are shared: an example may take its time. Marks stand close."""
+"""Machines that run tests are shared: an example may take its time. Short slices are long ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ settings.load_profile("patient")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _close_marks() -> Iterator[None]:
-    """A mark every three records, so that the short slices of these tests have some."""
+def _few_steps() -> Iterator[None]:
+    """The short slices of these tests are looked at as long ones are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slices, "MARK_EVERY", 3)
+        patch.setattr(slices, "STEPS", 1)
         yield

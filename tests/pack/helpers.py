@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 
 from hypothesis import strategies as st
 
 from ingest.model import Batch, FileInfo, Limits, Slice
 from ingest.pack import MemoryEnvelope, Packer
-from ingest.pack import slices as slices_module
 
 FILES = tuple(FileInfo(index, f"f{index}.csv") for index in range(5))
 RECORD = st.binary(max_size=12).map(lambda b: b.replace(b"\n", b""))
@@ -34,8 +32,6 @@ def slice_of(
     """Records with rejects among them, lying somewhere in a larger buffer."""
     data = b"".join(record + end for record in records)
     noise = b"zz" + end
-    every: int = vars(slices_module)["MARK_EVERY"]  # as the tests' conftest has set it
-    ends = list(accumulate(len(r) + len(end) for r in (b"zz", *records, b"zz")))
     last = first + len(records) + len(rejected) - 1
     return Slice(
         file=file,
@@ -47,8 +43,6 @@ def slice_of(
         last=last,
         rejected=tuple(sorted(rejected)),
         keys=None if keys is None else tuple(keys),
-        index=1,
-        marks=tuple(ends[every - 1 :: every]),
     )
 
 

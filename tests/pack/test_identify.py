@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 
@@ -32,7 +33,6 @@ from ingest.pack.identify import (
 from tests.pack.helpers import numbers_in, packed, records_in
 
 JOB = "stocks"
-EVERY = 3
 FIGURE = 2_605_738_683_324_495_367
 VALUES = st.one_of(st.none(), st.integers(-9, 9), st.text(max_size=4), st.just({"x": ["}", ",}"]}))
 PLAIN = st.dictionaries(st.text(max_size=3).map("k{}".format), VALUES, max_size=3).map(orjson.dumps)
@@ -40,14 +40,6 @@ SPELT = st.sampled_from(
     [b"{}", b"{ }", b"{\t\r }", b'{ "a":1}', b'{"a" : ",}" }', '{"é":"\u2028"}'.encode()]
 )
 RECORD = st.one_of(PLAIN, SPELT)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _close_marks_here() -> Iterator[None]:
-    """A mark every three records here, too."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(identify, "MARK_EVERY", EVERY)
-        yield
 
 
 def block_of(parts: Sequence[tuple[int, list[bytes], Sequence[int]]], end: bytes) -> list[Slice]:
@@ -61,8 +53,8 @@ def block_of(parts: Sequence[tuple[int, list[bytes], Sequence[int]]], end: bytes
         last = first + len(some) + len(rejected) - 1
         file = FileInfo(number, f"data/f{number}.csv")
         start, stop = ends[index], ends[index + len(some)]
-        part = Slice(file, buffer, start, stop, len(some), first, last, tuple(sorted(rejected)))
-        slices.append(replace(part, index=index, marks=tuple(ends[EVERY::EVERY])))
+        refused = tuple(sorted(rejected))
+        slices.append(Slice(file, buffer, start, stop, len(some), first, last, refused))
         index += len(some)
     return slices
 
@@ -141,21 +133,20 @@ def test_slice_and_block_borders_change_nothing(parts: list[Slice], data: st.Dat
 def test_what_is_identified_is_cut_at_record_borders(
     parts: list[Slice], data: st.DataObject
 ) -> None:
-    """Marks stand where the records end, and every cut falls where counting would put it."""
+    """Every cut falls where counting puts it."""
     pieces = cut_up(parts, data.draw)
     skipped = pieces[data.draw(st.integers(0, len(pieces))) :]  # a block's first file is settled
     for part in Identifier(JOB).identified(skipped):
-        buffer = part.buffer
-        ends = [place + 1 for place, byte in enumerate(buffer) if byte == ord("\n")]
-        assert part.marks == tuple(ends[EVERY - 1 :: EVERY])
-        assert part.end == ends[part.index + part.count - 1]
-        bare = replace(part, marks=())
+        within = range(part.start, part.end)
+        ends = [part.start, *(place + 1 for place in within if part.buffer[place] == ord("\n"))]
+        assert len(ends) == part.count + 1
         for count in range(part.count + 1):
-            assert record_border(part, count) == record_border(bare, count)
+            assert record_border(part, count) == ends[count]
             head, rest = split(part, count)
             assert pairs([head, rest]) == pairs([part])
         for size in range(-1, part.size_bytes + 2):
-            assert leading_records(part, size) == leading_records(bare, size)
+            fitting = bisect_right(ends, part.start + max(size, 0)) - 1
+            assert leading_records(part, size) == fitting
 
 
 @given(blocks(), st.integers(1, 5), st.integers(0, 30))

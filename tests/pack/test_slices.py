@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ingest import grammar
 from ingest.model import Slice
 from ingest.pack import last_of_each_key, leading_records, record_border, split, without_keys
+from ingest.pack import slices as slices_module
 from tests.pack.helpers import RECORD, numbers_in, records_in, runs, slice_of, slices
 
 
@@ -82,13 +84,29 @@ def test_runs_without_some_records(parts: list[Slice], keys: set[str]) -> None:
 
 @given(st.lists(RECORD, min_size=1, max_size=40), st.data())
 @settings(max_examples=200)
-def test_marks_change_nothing(records: list[bytes], data: st.DataObject) -> None:
-    """With marks and without, whole or as what is left of a slice: the same borders and counts."""
-    part = slice_of(records)
-    cut = data.draw(st.integers(0, len(records) - 1))
-    marked = split(part, cut)[1]
-    bare = replace(marked, marks=())
-    for count in range(marked.count + 1):
-        assert record_border(marked, count) == record_border(bare, count)
-    for size in range(-1, marked.size_bytes + 2):
-        assert leading_records(marked, size) == leading_records(bare, size)
+def test_what_is_left_of_a_slice_is_a_slice(records: list[bytes], data: st.DataObject) -> None:
+    """Borders and counts are those of the records that are left."""
+    at = data.draw(st.integers(0, len(records) - 1))
+    rest, bare = split(slice_of(records), at)[1], slice_of(records[at:])
+    for count in range(rest.count + 1):
+        assert record_border(rest, count) - rest.start == record_border(bare, count) - bare.start
+    for size in range(-1, rest.size_bytes + 2):
+        assert leading_records(rest, size) == leading_records(bare, size)
+
+
+def test_few_bytes_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a border among records of about one length: less than the half of them, once or twice."""
+    part = slice_of([b"x" * (150 + number % 40) for number in range(20_000)])
+    looked_at: list[int] = []
+
+    def counted(buffer: bytes, start: int, end: int) -> int:
+        looked_at.append(end - start)
+        return grammar.count_feeds(buffer, start, end)
+
+    monkeypatch.setattr(slices_module, "count_feeds", counted)
+    monkeypatch.setattr(slices_module, "STEPS", 64)
+    for count in (100, 5_000, 10_000, 15_000, 19_900):
+        looked_at.clear()
+        record_border(part, count)
+        assert 1 <= len(looked_at) <= 2
+        assert sum(looked_at) <= 0.51 * part.size_bytes

@@ -69,7 +69,7 @@ def shaper_for(job: Any, types: ServiceTypes = LENIENT) -> JsonShaper:
 def outcomes(shaper: JsonShaper, *files: bytes) -> tuple[Any, Any, Any]:
     """What is read of a block; what becomes of it that way, and one by one."""
     block, plan = ndjson_block(*files), shaper.plans[LAYOUT]
-    alike = read_alike(block, plan)
+    alike = None if plan.passthrough else read_alike(block, plan)
     at_once = None if alike is None else shaper._at_once(block, plan, alike)
     each = shaper._one_by_one(block, plan)
     first, second = ((one and (one.buffer, one.segments)) for one in (at_once, each))

@@ -72,7 +72,7 @@ def shaped(
 def what_is_shaped(block: Block, *service: Any) -> tuple[bytes, Any]:
     """The encoded records and the segments, with their rejects."""
     result = shaped(block, *service)
-    return result.buffer, (result.segments, result.marks)
+    return result.buffer, result.segments
 
 
 DAY = st.sampled_from(["2024-01-31", "2023-02-28", "2024-02-29", "2024-02-30", "", "x"])

@@ -1,0 +1,76 @@
+"""NDJSON with nothing to map: a block whose records are all built alike travels as it came.
+
+One pattern, made of the block's first lines (`json_pattern`), says of all of them that they are
+what the checks of `json_read` ask for. PCRE2 puts the target's ends behind them in the same pass:
+then nobody takes the block apart, and nearly all that is done to it is done without the
+interpreter's lock. Without PCRE2 the lines are looked at one by one.
+
+As lines mostly go on as they were, the pattern of the block before is asked first.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ingest import grammar
+from ingest.grammar.pcre2 import ends_of
+from ingest.model import Block
+from ingest.shape.json_alike import ended_by_feeds, first_lines
+from ingest.shape.json_pattern import Unlike, build_of, of_ascii
+from ingest.shape.odd_lines import odd_among
+from ingest.shape.splitting import parts_of
+
+
+class Unchanged(Struct, frozen=True):
+    """The records of a block, each with the target's end, and how many each segment has.
+
+    They match `line`, and so may the next block's.
+    """
+
+    buffer: bytes
+    records: list[int]
+    line: str
+
+
+def read_unchanged(block: Block, end: bytes, largest: int, before: str | None) -> Unchanged | None:
+    """A block as it came; None if its records are not all alike, or one is longer than `largest`.
+
+    `before` is the pattern of an earlier block's lines.
+    """
+    if block.oversize or not block.data:
+        return None
+    data = ended_by_feeds(block.data)
+    if not grammar.is_utf8(data) or (len(data) > largest and _longest(data) > largest):
+        return None
+    if before is not None and (found := _ended(data, before, end)):
+        return _unchanged(block, found, before)
+    try:
+        line = build_of(first_lines(data)).line()
+    except Unlike:
+        return None
+    found = None if line == before else _ended(data, line, end)
+    return _unchanged(block, found, line) if found else None
+
+
+def _unchanged(block: Block, found: tuple[bytes, int], line: str) -> Unchanged:
+    buffer, records = found
+    if len(block.segments) == 1:
+        return Unchanged(buffer, [records], line)
+    counts = [grammar.count_feeds(block.data, part.start, part.end) for part in block.segments]
+    return Unchanged(buffer, counts, line)
+
+
+def _ended(data: bytes, line: str, end: bytes) -> tuple[bytes, int] | None:
+    """The lines with their new ends, and their number, if all of them match."""
+    ends = ends_of(line)
+    found = ends.replaced(data, end) if ends else None
+    if found is not None:
+        return found if found[1] else None
+    lines = parts_of(data, "\n")
+    if lines is None or len(odd_among(lines, of_ascii(line) if data.isascii() else line)):
+        return None
+    return data.replace(b"\n", end), len(lines)
+
+
+def _longest(data: bytes) -> int:
+    return max(map(len, data.split(b"\n")))
