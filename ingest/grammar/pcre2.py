@@ -22,7 +22,7 @@ import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from ctypes import c_char, c_char_p, c_int, c_size_t, c_uint32, c_void_p
+from ctypes import byref, c_char, c_char_p, c_int, c_size_t, c_uint32, c_void_p
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
@@ -117,7 +117,7 @@ class Ends(_Code):
             return b"", 0  # what is odd about it takes no more room than an end
         growth = len(end) - 1
         room = bytearray(len(data) + growth * (len(data) // SHORTEST_LINE) + len(end))
-        size, out = c_size_t(len(room)), (c_char * len(room)).from_buffer(room)
+        size, out = c_size_t(len(room)), byref(c_char.from_buffer(room))
         count = self._library.pcre2_substitute_8(
             *(self._code, data, len(data), 0, _SUBSTITUTE_GLOBAL, None, None),
             *(end, len(end), out, size),

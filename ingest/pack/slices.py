@@ -42,7 +42,10 @@ def record_border(part: Slice, records: int) -> int:
     for _ in range(GUESSES):
         if min(records, count - records) <= STEPS:
             break
-        guess = part.buffer.find(NEWLINE, start + (end - start) * records // count, end) + 1
+        likely = start + (end - start) * records // count
+        guess = part.buffer.find(NEWLINE, likely, end) + 1
+        if guess == end:  # it stands in the last record, which is a long one
+            guess = part.buffer.rfind(NEWLINE, start, likely) + 1
         if 2 * records > count:
             passed = count - count_feeds(part.buffer, guess, end)
         else:

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 MOST_KEYS = 100
 MOST_DEPTH = 6
+MOST_CHARACTERS = 100_000  # of a pattern; what is larger takes longer to be compiled than it saves
 _PLAIN = r'[^"\\\x00-\x1f]'  # a character that stands for itself
 _PLAIN_ASCII = r"[ !#-\[\]-\x7f]"
 PLAIN_TEXT, FILLED_TEXT = f"{_PLAIN}*", f"{_PLAIN}{_PLAIN}*"
@@ -121,7 +122,10 @@ def build_of(lines: Sequence[bytes]) -> Build:
     """What these lines have in common, each of them one object. Raises Unlike."""
     if not lines:
         raise Unlike
-    return _build([read_object(line) for line in lines], style_of(lines[0]), MOST_DEPTH)
+    build = _build([read_object(line) for line in lines], style_of(lines[0]), MOST_DEPTH)
+    if sum(map(len, build.values.values())) > MOST_CHARACTERS:
+        raise Unlike
+    return build
 
 
 def read_object(text: bytes) -> Record:
@@ -169,6 +173,8 @@ def _value(found: Sequence[bytes], style: Style, depth: int) -> str:
         build = _build(objects, style, depth - 1)
         kinds.append(_object(build, _members(build, {})))
     if arrays := [text for text in found if text.startswith(b"[")]:
+        if depth == 0:
+            raise Unlike
         elements = [bytes(raw) for text in arrays for raw in _ARRAY.decode(text)]
         element = _value(elements[:MOST_KEYS], style, depth - 1) if elements else _NOT_NULL
         element = f"(?:{element}|null)"

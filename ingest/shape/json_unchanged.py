@@ -10,6 +10,7 @@ As lines mostly go on as they were, the pattern of the block before is asked fir
 
 from __future__ import annotations
 
+import polars as pl
 from msgspec import Struct
 
 from ingest import grammar
@@ -67,7 +68,10 @@ def _ended(data: bytes, line: str, end: bytes) -> tuple[bytes, int] | None:
     if found is not None:
         return found if found[1] else None
     lines = parts_of(data, "\n")
-    if lines is None or len(odd_among(lines, of_ascii(line) if data.isascii() else line)):
+    try:
+        if lines is None or len(odd_among(lines, of_ascii(line) if data.isascii() else line)):
+            return None
+    except pl.exceptions.ComputeError:  # too large a pattern
         return None
     return data.replace(b"\n", end), len(lines)
 

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.shape.json_pattern import MOST_DEPTH, MOST_KEYS, SCALAR, Group, Unlike, build_of
+from ingest.shape.json_pattern import (
+    MOST_CHARACTERS,
+    MOST_DEPTH,
+    MOST_KEYS,
+    SCALAR,
+    Group,
+    Unlike,
+    build_of,
+)
 
 TEXT = st.text(max_size=6)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
@@ -106,6 +114,29 @@ def test_how_many_keys(size: int) -> None:
     else:
         with pytest.raises(Unlike):
             build_of([line])
+
+
+@pytest.mark.parametrize("depth", [1, 2, MOST_DEPTH, MOST_DEPTH + 1, 100])
+def test_how_deep_arrays_are(depth: int) -> None:
+    """Each level is written twice, so the pattern doubles with it."""
+    line = b'{"a":' + b"[" * depth + b"1" + b"]" * depth + b"}"
+    if depth <= MOST_DEPTH:
+        assert matches(build_of([line]).pattern(), line.decode())
+    else:
+        with pytest.raises(Unlike):
+            build_of([line])
+
+
+def test_how_large_a_pattern_may_be() -> None:
+    """To compile a larger one takes longer than to look at the records one by one."""
+
+    def line(keys: int) -> bytes:
+        return json.dumps({f"k{n}": {f"o{m}": m for m in range(20)} for n in range(keys)}).encode()
+
+    build = build_of([line(10)])
+    assert len(build.line()) < MOST_CHARACTERS
+    with pytest.raises(Unlike):
+        build_of([line(MOST_CHARACTERS // len(build.line()) * 10 + 10)])
 
 
 @pytest.mark.parametrize("depth", [1, 2, MOST_DEPTH, MOST_DEPTH + 1])

@@ -81,7 +81,13 @@ def outcomes(shaper: JsonShaper, *files: bytes) -> tuple[Any, Any, Any]:
     st.permutations(list(VALUES)).flatmap(lambda k: st.integers(1, len(k)).map(lambda n: k[:n])),
     st.integers(0, 6),
     STYLES,
-    st.sampled_from([{}, {}, {"default": None}, {"required": True}, {"nulls": ["a"]}]),
+    st.sampled_from(
+        [{}, {}, {"default": None}, {"required": True}]
+        + [
+            {"nulls": nulls}
+            for nulls in (["a"], [""], ["", "7"], ["true", "2024-02-29", "\\", '"'])
+        ]
+    ),
     st.sampled_from(["send", "omit"]),
     st.sampled_from(["keep", "drop"]),
     st.data(),
@@ -211,6 +217,9 @@ def rewriting(lines: list[str], fields: dict[str, Any], **settings: Any) -> Rewr
         (['{"a":1}'], {"a": {}, "p": {"from": "@stem"}}),
         (['{"a":1}'], {"a": {}, "s": {"sql": "a"}}),
         (['{"a":"NA"}'], {"a": {"nulls": ["NA"]}}),
+        (['{"a":"x"}'], {"a": {"type": "string", "nulls": ["NA"]}}),  # some text but that one
+        (['{"a":""}', '{"a":"x"}'], {"a": {"type": "string", "nulls": [""]}}),  # a null was seen
+        (['{"a":7}'], {"a": {"type": "integer", "nulls": ["0"]}}),  # a number means null
         (['{"a":"x"}'], {"a": {"type": "string", "column": {"max_length": 3}}}),
         (['{"a":"\\n"}'], {"a": {"type": "string"}}),  # spelt in another way
         (['{"a":"yes"}'], {"a": {"type": "boolean"}}),
@@ -254,3 +263,36 @@ def test_a_null_stays_where_it_may(settings: dict[str, Any], is_odd: bool) -> No
     rewritten = found(lines.head(2 - is_odd))
     assert rewritten is not None
     assert rewritten.to_list() == ['{"b":"y"}', '{"b":null}'][: 2 - is_odd]
+
+
+def test_words_for_null_that_no_value_can_be_are_no_matter() -> None:
+    """No number and no day is an empty text; and no text may be."""
+    fields = {
+        "n": {"from": "N", "type": "integer"},
+        "d": {"from": "D", "type": "date"},
+        "s": {"from": "S", "type": "string"},
+    }
+    shaper = shaper_for(job_of(fields=fields, source={"nulls": ["", "-"]}))
+    line = b'{"N":"7","D":"2024-02-29","S":"x"}\n'
+    assert outcomes(shaper, line)[0] is None or not isinstance(
+        outcomes(shaper, line)[0].parts[0], Rewritten
+    )  # a text may be "-"
+    shaper = shaper_for(job_of(fields=fields, source={"nulls": [""]}))
+    empty = b'{"N":"8","D":"2024-02-29","S":""}\n'
+    alike, at_once, each = outcomes(shaper, line * 80 + empty)
+    usual, odd = alike.parts
+    assert isinstance(usual, Rewritten)
+    assert isinstance(odd, Members)
+    assert at_once == each
+    assert at_once[0].endswith(b'"s":"x"}\n{"n":8,"d":"2024-02-29","s":null}\n')
+
+
+@pytest.mark.parametrize("last", [b"}\n", b'"}\n', b',""}\n', b"}\n\n"])
+def test_an_odd_last_line_is_no_usual_one(last: bytes) -> None:
+    """Its end looks like another's."""
+    shaper = shaper_for(job_of(fields={"A": {"from": "a", "type": "string"}}))
+    lines = b'{"a":"x","b":"y"}\n' * 3 + b'{"a":"x","b":"y"' + last
+    _, at_once, each = outcomes(shaper, lines)
+    assert at_once in (None, each)
+    shaped = shaper(ndjson_block(lines))
+    assert (shaped.buffer, shaped.segments) == each

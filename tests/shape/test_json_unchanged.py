@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.model import Layout, Shaped
+from ingest.shape import json_pattern
 from ingest.shape.json_alike import LOOKED_AT
 from ingest.shape.json_shape import JsonShaper
 from tests.shape.helpers import any_text, job_of, ndjson_block, plan_of
@@ -153,3 +154,14 @@ def test_very_short_lines_travel_as_well() -> None:
     found, each = both(shaper_for(), b'{"":1}\n' * 100)
     assert found == each
     assert found[0] == b'{"":1},\n' * 100
+
+
+def test_a_pattern_that_nobody_takes_is_not_asked() -> None:
+    """PCRE2 refuses large ones, Polars still larger ones: each record is looked at by itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_pattern, "MOST_CHARACTERS", 10**7)
+        numbers = {f"n{at}": at for at in range(10)}
+        record = {f"k{at}": {f"o{of}": numbers for of in range(20)} for at in range(20)}
+        found, each = both(shaper_for(largest=10**6), json.dumps(record).encode() + b"\n")
+    assert found is None
+    assert each[1][0].records == 1
