@@ -44,8 +44,7 @@ _REFUSED = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook", "save its sheet as CSV"),
     (b"\x00\x05\x16\x07", "AppleDouble litter (a `._` file of macOS)", "name the file beside it"),
 )
-
-
+_REFUSED_MAGICS = tuple(magic for magic, _, _ in _REFUSED)
 _ISAL: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment] # the stub has an instance
 _DAMAGES = (Corrupt, _ISAL, OSError, ValueError)  # what the libraries raise
 
@@ -88,6 +87,8 @@ def codec_of(head: bytes) -> str | None:
 
 def refuse(head: bytes, shown: str) -> None:
     """Raise SourceError if the first bytes are of a format that is no text and not unpacked."""
+    if not head.startswith(_REFUSED_MAGICS):
+        return
     for magic, what, way in _REFUSED:
         if head.startswith(magic):
             raise SourceError(f"{shown}: this is {what}, not CSV or NDJSON", way)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import codecs
 import difflib
 from collections import deque
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -100,6 +101,8 @@ def _said(shown: str, name: str) -> str:
 
 
 def _is_utf8(head: bytes, *, final: bool) -> bool:
+    if head.isascii():
+        return True
     try:
         codecs.getincrementaldecoder(UTF8)().decode(head, final)
     except UnicodeDecodeError:
@@ -141,8 +144,9 @@ class Transcoder:
     def __init__(self, name: str, shown: str, bom_bytes: int = 0) -> None:
         self._name = name
         self._shown = shown
-        self._decoder = codecs.getincrementaldecoder(name)()
         self._fed = bom_bytes
+        if name != UTF8:
+            self._decoder = codecs.getincrementaldecoder(name)()
 
     def feed(self, data: bytes, *, final: bool = False) -> tuple[bytes, SourceError | None]:
         """The UTF-8 of `data`; with an error, that of what stands before the bad sequence."""
@@ -168,6 +172,12 @@ class Transcoder:
         )
 
 
+@lru_cache(maxsize=16)
+def _is_bytewise(name: str) -> bool:
+    """Whether each byte is a character."""
+    return len(bytes(range(256)).decode(name, "replace")) == 256
+
+
 class Offsets:
     """Places in the UTF-8 text back to places in the original, asked for in rising order.
 
@@ -177,7 +187,7 @@ class Offsets:
 
     def __init__(self, encoding: Encoding, keep_bytes: int) -> None:
         self._name = encoding.name
-        self._bytewise = len(bytes(range(256)).decode(encoding.name, "replace")) == 256
+        self._bytewise = _is_bytewise(encoding.name)
         self._keep_bytes = keep_bytes
         self._pieces: deque[bytes] = deque()
         self._held_bytes = 0

@@ -42,7 +42,7 @@ class Head(Struct, frozen=True):
     @property
     def empty(self) -> bool:
         """Whether nothing stands in it that could be a record or a header."""
-        return not self.text.strip()
+        return not self.text or self.text.isspace()
 
 
 class Headers:

@@ -15,6 +15,8 @@ from ingest.sources.discover import Place
 from ingest.sources.intake import Intake
 from ingest.sources.opening import CHUNK_BYTES, unreadable, verdict
 
+LITTLE_BYTES = 64 * 1024
+
 
 def texts(
     place: Place,
@@ -32,7 +34,7 @@ def texts(
     try:
         opened = os.fstat(descriptor)
         try:
-            for raw in _chunks(descriptor, place, chunk_bytes, shown):
+            for raw in _chunks((descriptor, opened.st_size), place, chunk_bytes, shown):
                 yield from intake.feed(raw)
         except SourceError:
             yield from intake.break_off()  # what was read before is not lost with it
@@ -50,14 +52,19 @@ def texts(
         os.close(descriptor)
 
 
-def _chunks(descriptor: int, place: Place, chunk_bytes: int, shown: str) -> Iterator[bytes]:
+def _chunks(opened: tuple[int, int], place: Place, chunk_bytes: int, shown: str) -> Iterator[bytes]:
+    """The bytes of an opened file: its descriptor and size. Where that is reached it is not read
+    once more: whether it grew meanwhile is asked anyway."""
+    descriptor, size_bytes = opened
     start, end = 0, None
     if place.window:
         start = place.window.start
         end = start + place.window.length
     at = start
     while end is None or at < end:
-        size = chunk_bytes if end is None else min(chunk_bytes, end - at)
+        # Not much more than there is: room for 2 MiB is taken from the system, and given back.
+        size = min(chunk_bytes, max(size_bytes - at + 1, LITTLE_BYTES))
+        size = size if end is None else min(size, end - at)
         try:
             raw = os.pread(descriptor, size, at)
         except OSError as exc:
@@ -66,3 +73,5 @@ def _chunks(descriptor: int, place: Place, chunk_bytes: int, shown: str) -> Iter
             return
         at += len(raw)
         yield raw
+        if at == size_bytes:
+            return

@@ -12,7 +12,7 @@ from ingest.errors import SourceError
 from ingest.sources.archive import Window
 from ingest.sources.discover import Place
 from ingest.sources.intake import HEAD_BYTES, Intake
-from ingest.sources.plain import texts
+from ingest.sources.plain import LITTLE_BYTES, texts
 from tests.sources.tools import drained, lines, open_below
 from tests.sources.unreadable import breaking_off
 
@@ -43,6 +43,35 @@ def test_given_up_halfway_closes_the_file(tmp_path):
         assert next(reading)
         assert open_below(tmp_path)
     assert open_below(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, LITTLE_BYTES, 3 * LITTLE_BYTES])
+def test_a_small_file_is_read_once(tmp_path, monkeypatch, size):
+    """Not once more to see its end, and with room for little more than it has."""
+    (tmp_path / "a").write_bytes(b"x" * size)
+    rooms, pread = [], os.pread
+
+    def counted(descriptor: int, room: int, at: int) -> bytes:
+        rooms.append(room)
+        return pread(descriptor, room, at)
+
+    monkeypatch.setattr(os, "pread", counted)
+    assert drained(texts(Place(str(tmp_path / "a")), intake(), "f.csv")) == (b"x" * size, None)
+    [room] = rooms
+    assert size < room <= max(size + 1, LITTLE_BYTES)
+
+
+def test_growth_behind_the_last_read_is_said(tmp_path):
+    """What was there when the file was opened is loaded."""
+    path, notes = tmp_path / "a", list[str]()
+    path.write_bytes(b"x" * HEAD_BYTES)
+    reading = texts(Place(str(path)), intake(), "f.csv", notes=notes)
+    assert next(reading) == b"x" * HEAD_BYTES
+    with path.open("ab") as file:
+        file.write(b"y")
+    assert drained(reading) == (b"", None)
+    [note] = notes
+    assert f"grew while it was read, from {HEAD_BYTES:,} to {HEAD_BYTES + 1:,} bytes" in note
 
 
 def changed(tmp_path, change) -> tuple[bytes, SourceError | None, list[str]]:
