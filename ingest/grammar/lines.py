@@ -42,7 +42,7 @@ def count_feeds(data: bytes, start: int = 0, end: int | None = None) -> int:
 
 def feeds_before(data: bytes, places: Sequence[int]) -> list[int]:
     """How many LFs stand before each of these places, which rise."""
-    return list(accumulate(data.count(b"\n", *part) for part in pairwise((0, *places))))
+    return list(accumulate(count_feeds(data, *part) for part in pairwise((0, *places))))
 
 
 def has_comment(data: bytes, dialect: Dialect, start: int = 0, end: int | None = None) -> bool:

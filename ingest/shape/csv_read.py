@@ -17,7 +17,7 @@ from ingest import grammar
 from ingest.model import Block, Form, Place, Reject
 from ingest.shape.csv_careful import SegmentReader
 from ingest.shape.csv_native import OneLiners, none_known, read_native, schema
-from ingest.shape.places import Found, Places
+from ingest.shape.places import Found, Places, lines_of_each
 
 
 class ParsedSegment(Struct, frozen=True):
@@ -60,10 +60,7 @@ def read_csv(
 
 def of_lines(block: Block, frame: pl.DataFrame) -> Parsed:
     """A PLAIN block that somebody else has read: `frame` has a row for each of its lines."""
-    segments = block.segments
-    counts = [frame.height]
-    if len(segments) > 1:
-        counts = [grammar.count_feeds(block.data, part.start, part.end) for part in segments]
+    counts = lines_of_each(block, frame.height)
     places = Places(block, [Found(rows) for rows in counts], grammar.UNLIMITED)
     return Parsed(frame, tuple(ParsedSegment(rows, rows, rows) for rows in counts), places)
 

@@ -93,7 +93,7 @@ class Alike(Struct, frozen=True):
     parts: Parts
 
 
-class _Text(Struct, frozen=True):
+class Text(Struct, frozen=True):
     """A block's lines, each ended by an LF in `data`."""
 
     data: bytes
@@ -120,7 +120,7 @@ def read_alike(block: Block, plan: ShapePlan, before: Expected | None = None) ->
     lines = parts_of(data, "\n")
     if lines is None:
         return None
-    text = _Text(data, lines)
+    text = Text(data, lines)
     try:
         expected = before or expected_of(data, plan)
         parts = _matched(text, expected, plan, is_last=before is None)
@@ -148,7 +148,7 @@ def _fits(expected: Expected, parts: Parts) -> bool:
     return expected.rewriting is None and expected.is_best and first.wanted is expected.hoped
 
 
-def _matched(text: _Text, expected: Expected, plan: ShapePlan, *, is_last: bool) -> Parts | None:
+def _matched(text: Text, expected: Expected, plan: ShapePlan, *, is_last: bool) -> Parts | None:
     """See `_parts`; None for too large a pattern, too."""
     try:
         rewritten = _rewritten(text, expected, plan)
@@ -179,7 +179,7 @@ def _suits(build: Build, plan: ShapePlan) -> bool:
     return not plan.must and not (plan.rest and made & build.values.keys())
 
 
-def _rewritten(text: _Text, expected: Expected, plan: ShapePlan) -> Parts | None:
+def _rewritten(text: Text, expected: Expected, plan: ShapePlan) -> Parts | None:
     """The lines written anew, and the members of a few odd ones; None if that is not enough."""
     rewriting = expected.rewriting
     if rewriting is None:
@@ -198,7 +198,7 @@ def _rewritten(text: _Text, expected: Expected, plan: ShapePlan) -> Parts | None
     return Rewritten(usual, lines, rewriting.growth), members
 
 
-def _parts(text: _Text, expected: Expected, plan: ShapePlan, *, is_last: bool) -> Parts | None:
+def _parts(text: Text, expected: Expected, plan: ShapePlan, *, is_last: bool) -> Parts | None:
     """The members that the plan wants; None if some line is built otherwise or, unless nothing else
     `is_last` to be expected, if the values of many are written otherwise."""
     build, hoped, lines = expected.build, expected.hoped, text.lines
@@ -220,7 +220,7 @@ def _parts(text: _Text, expected: Expected, plan: ShapePlan, *, is_last: bool) -
 
 
 def _odd_members(
-    text: _Text, rows: pl.Series | None, build: Build, plan: ShapePlan
+    text: Text, rows: pl.Series | None, build: Build, plan: ShapePlan
 ) -> Members | None:
     """The members of lines whose values may be written in any way; None if some are built
     otherwise."""

@@ -18,7 +18,6 @@ import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ingest import grammar
 from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.encode import Encoded, Extras, encode
 from ingest.shape.encode_apart import in_order
@@ -28,6 +27,7 @@ from ingest.shape.json_members import REST, columns_of, members_of
 from ingest.shape.json_parts import Part, part_of, read_parts
 from ingest.shape.json_read import Record
 from ingest.shape.json_unchanged import read_unchanged
+from ingest.shape.places import lines_of_each
 from ingest.shape.plan import FieldPlan, ShapePlan
 from ingest.shape.shaped import Rows, pseudo_columns, put_together, unchanged
 
@@ -68,9 +68,7 @@ class JsonShaper(Struct, frozen=True):
 
     def _at_once(self, block: Block, plan: ShapePlan, alike: Alike) -> Shaped:
         """A block whose records are all built alike: as many records as lines."""
-        counts = [len(alike.lines)]
-        if len(block.segments) > 1:
-            counts = [grammar.count_feeds(block.data, s.start, s.end) for s in block.segments]
+        counts = lines_of_each(block, len(alike.lines))
         borders = list(accumulate(counts, initial=0))
         rows = [Rows(count, count, count) for count in counts]
         parts: dict[int, Part] = {}

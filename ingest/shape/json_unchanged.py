@@ -16,9 +16,9 @@ from msgspec import Struct
 from ingest import grammar
 from ingest.grammar.pcre2 import ends_of
 from ingest.model import Block
-from ingest.shape.json_alike import ended_by_feeds, first_lines
-from ingest.shape.json_pattern import Unlike, build_of, of_ascii
-from ingest.shape.odd_lines import odd_among
+from ingest.shape.json_alike import Text, ended_by_feeds, first_lines
+from ingest.shape.json_pattern import Unlike, build_of
+from ingest.shape.places import lines_of_each
 from ingest.shape.splitting import parts_of
 
 
@@ -55,10 +55,7 @@ def read_unchanged(block: Block, end: bytes, largest: int, before: str | None) -
 
 def _unchanged(block: Block, found: tuple[bytes, int], line: str) -> Unchanged:
     buffer, records = found
-    if len(block.segments) == 1:
-        return Unchanged(buffer, [records], line)
-    counts = [grammar.count_feeds(block.data, part.start, part.end) for part in block.segments]
-    return Unchanged(buffer, counts, line)
+    return Unchanged(buffer, lines_of_each(block, records), line)
 
 
 def _ended(data: bytes, line: str, end: bytes) -> tuple[bytes, int] | None:
@@ -69,7 +66,7 @@ def _ended(data: bytes, line: str, end: bytes) -> tuple[bytes, int] | None:
         return found if found[1] else None
     lines = parts_of(data, "\n")
     try:
-        if lines is None or len(odd_among(lines, of_ascii(line) if data.isascii() else line)):
+        if lines is None or len(Text(data, lines).odd(line)):
             return None
     except pl.exceptions.ComputeError:  # too large a pattern
         return None

@@ -122,3 +122,10 @@ def _lines(data: bytes) -> _Table:
     stops = ends - 1 - lines.str.ends_with("\r").cast(pl.Int64)
     numbers = range(1, len(lines) + 1)
     return _Table(ends.shift(1, fill_value=0), stops, numbers, numbers)
+
+
+def lines_of_each(block: Block, lines: int) -> list[int]:
+    """How many of a block's `lines`, each ended by an LF, each of its segments has."""
+    if len(block.segments) == 1:
+        return [lines]
+    return [grammar.count_feeds(block.data, part.start, part.end) for part in block.segments]

@@ -152,7 +152,7 @@ class NdjsonCutter(Cutter):
         return _up_to(end, buffer, start) if end else None
 
     def _lines(self, buffer: bytes, start: int, end: int) -> int:
-        return buffer.count(LF, start, end)
+        return grammar.count_feeds(buffer, start, end)
 
 
 def _up_to(end: int, buffer: bytes, start: int) -> TakenPiece:

@@ -34,7 +34,7 @@ def texts(
     try:
         opened = os.fstat(descriptor)
         try:
-            for raw in _chunks((descriptor, opened.st_size), place, chunk_bytes, shown):
+            for raw in _chunks(descriptor, opened.st_size, place, chunk_bytes, shown):
                 yield from intake.feed(raw)
         except SourceError:
             yield from intake.break_off()  # what was read before is not lost with it
@@ -52,10 +52,11 @@ def texts(
         os.close(descriptor)
 
 
-def _chunks(opened: tuple[int, int], place: Place, chunk_bytes: int, shown: str) -> Iterator[bytes]:
-    """The bytes of an opened file: its descriptor and size. Where that is reached it is not read
-    once more: whether it grew meanwhile is asked anyway."""
-    descriptor, size_bytes = opened
+def _chunks(
+    descriptor: int, size_bytes: int, place: Place, chunk_bytes: int, shown: str
+) -> Iterator[bytes]:
+    """The bytes of a file that had so many when it was opened. Where these are read it is not asked
+    for more: whether it grew meanwhile is asked anyway."""
     start, end = 0, None
     if place.window:
         start = place.window.start
