@@ -198,9 +198,9 @@ class LimitSettings(Settings):
     """`[limits]`: these may only lower what the target allows.
 
     Peak memory is about: 180 MB for the interpreter, its libraries and what allocators keep; 36
-    times `block_bytes` for the shaping threads and what waits between them; and 1.25 times
-    `in_flight` + 2 bodies. (`block_bytes` is 2 MiB, or 384 KiB where records are so large that
-    bodies are full by bytes.)
+    times `block_bytes` for the shaping threads and what waits between them; and `in_flight` + 2
+    bodies, each with the input that it was made of, so that what is refused can be named.
+    (`block_bytes` is 2 MiB, or 384 KiB where records are so large that bodies are full by bytes.)
 
     Below these limits the governor learns the rate and the concurrency that the service bears, from
     its refusals; `adaptive = false` leaves both as they are given, and only pauses are kept.

@@ -54,11 +54,19 @@ def test_wide_bodies_are_closed_by_their_bytes() -> None:
 
 
 def test_the_formula_is_the_settings() -> None:
-    """The interpreter, 36 blocks, two bodies more than are in flight, and a quarter of those."""
-    assert Case("a", 1).formula_bytes(0) == 180e6 + 36 * 2 * 1024**2
+    """The interpreter, 36 blocks, two bodies more than are in flight, and the input of those."""
+    assert Case("a", 1).formula_bytes(0, 0) == 180e6 + 36 * 2 * 1024**2
     more = Case("b", 1, block_bytes=1000, in_flight=32)
-    assert more.formula_bytes(10**6) == pytest.approx(180e6 + 36_000 + 1.25 * 34e6)
-    assert CASES["1 MB records, slow server"].formula_bytes(0) == 180e6 + 36 * 384 * 1024
+    assert more.formula_bytes(10**6, 5 * 10**5) == pytest.approx(180e6 + 36_000 + 34 * 1.5e6)
+    assert CASES["1 MB records, slow server"].formula_bytes(0, 0) == 180e6 + 36 * 384 * 1024
+
+
+def test_a_peak_is_held_against_the_mean_body_and_its_input() -> None:
+    """Two requests of 4 MB each, made of 6 MB in all; without a request there is no body."""
+    case = Case("a", 1, block_bytes=10**6, in_flight=1)
+    peak = Peak("a", 1, 10, 6 * 10**6, 2, 4 * 10**6, 1.0, 237 * 10**6)
+    assert peak.of_formula(case) == pytest.approx(237 / (180 + 36 + 3 * (4 + 3)))
+    assert Peak("a", 1, 0, 0, 0, 0, 1.0, 108 * 10**6).of_formula(case) == pytest.approx(0.5)
 
 
 def test_settings_of_a_case_stand_in_its_job(tmp_path: Path) -> None:
