@@ -46,9 +46,9 @@ class CsvCutter(Cutter):
             return self._long(buffer[start:stop], start, at_end)
         piece = None
         if not within(self._escape, buffer, start, stop):
-            quoted = within(self._quote, buffer, start, stop)
-            quick = self._quoted if quoted else self._of_lines
-            piece = quick(buffer, start, stop, at_end)
+            if not within(self._quote, buffer, start, stop):
+                return self._of_lines(buffer, start, stop, at_end)
+            piece = self._quoted(buffer, start, stop, at_end)
         return piece or self._careful(buffer[start:stop], start, at_end)
 
     def _of_lines(self, buffer: bytes, start: int, stop: int, at_end: bool) -> TakenPiece | None:
@@ -123,7 +123,9 @@ class CsvCutter(Cutter):
 
     def _long(self, window: bytes, start: int, at_end: bool) -> TakenPiece | None:
         """One record of a grown window, so that what follows is looked at in small windows."""
-        dialect = self._layout.dialect
+        dialect, line = self._layout.dialect, self._long_line(window, at_end)
+        if line is not None:
+            return (start + len(line), Form.PLAIN, ended(line)) if line else None
         extents = grammar.split(
             window, dialect, final=at_end, max_record_bytes=self._max_record_bytes
         )
@@ -132,6 +134,24 @@ class CsvCutter(Cutter):
         else:
             end = len(window) if at_end else grammar.border(window, dialect)
         return (start + end, Form.ODD, ended(window[:end])) if end else None
+
+    def _long_line(self, window: bytes, at_end: bool) -> bytes | None:
+        """The first line of a grown window, if it is a plain record; empty if it has no end yet.
+
+        None if only the grammar can tell, whose patterns take far longer than to find a byte.
+        """
+        end = window.find(LF) + 1
+        stop = end or len(window)
+        lone = window.find(CR, 0, stop)
+        if any(within(mark, window, 0, stop) for mark in self._marks) or (
+            lone >= 0 and window[lone:stop] != b"\r\n"
+        ):
+            return None
+        if not end and not at_end:
+            return b""
+        line = window[:stop]
+        size = len(line.rstrip(b"\r\n"))
+        return line if 0 < size <= self._max_record_bytes and self._is_plain(line) else None
 
 
 class NdjsonCutter(Cutter):

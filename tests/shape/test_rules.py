@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.shape import rules
-from ingest.shape.rules import PLAIN_INTEGER, Rule
+from ingest.shape.rules import PLAIN_INTEGER, SUGGESTING, Rule
 from ingest.shape.values import INT64, IntegerRange
 from tests.shape.helpers import ODD_TEXTS, any_text, integers_around, numbers_and_noise
 from tests.shape.laws import assert_agrees, assert_typed
@@ -170,3 +170,14 @@ def test_escapes_are_json(text: str) -> None:
     assert rule.bulk is not None
     spelt = pl.DataFrame({"c": [text]}).select(rule.bulk(pl.col("c"))).item()
     assert orjson.loads(spelt) == text
+
+
+@pytest.mark.parametrize("at", [SUGGESTING - 1, SUGGESTING, SUGGESTING + 1])
+def test_a_long_text_is_looked_at_as_a_whole_where_it_counts(at: int) -> None:
+    """Its beginning suggests a spelling, which a quote behind it must not keep."""
+    texts = ["x" * at + '"', "y"]
+    assert_agrees(rules.string(), texts)
+    spelling = rules.string().spelling(texts[0])
+    assert (spelling is None) is (at < SUGGESTING)
+    if spelling is not None:
+        assert not pl.DataFrame({"c": texts}).select(spelling.holds(pl.col("c"))).item(0, 0)

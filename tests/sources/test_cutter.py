@@ -260,6 +260,57 @@ def test_a_quote_that_never_closes_costs_one_small_piece():
     assert b"".join(cut.data for cut in cuts) == data
 
 
+LONG = b"c" * 200
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a," + LONG + b"\n1,2\n",
+        b"a," + LONG + b"\r\n1,2\r\n",
+        b"a," + LONG + b"\n" + b'"1",2\n' * 40,
+        b"a," + LONG,
+        b"a," + LONG + b"\n" + b"b," + LONG,
+    ],
+)
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_a_long_line_is_plain_without_the_grammar(monkeypatch, data, step):
+    """Neither while its end is to come nor then: of a record of 1 MB that would take longest."""
+    whole = csv_cuts(data)
+    monkeypatch.setattr(grammar, "split", None)
+    monkeypatch.setattr(grammar, "border", None)
+    cuts = csv_cuts(data, borders=range(step, len(data), step))
+    assert cuts == whole
+    assert cuts[0].data.rstrip(b"\r\n") == b"a," + LONG
+    assert cuts[0].form is Form.PLAIN
+    assert b"".join(cut.data for cut in cuts) == ended(data)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b'a,"' + LONG + b'\nd"\n',
+        b"a," + LONG + b'"\n',
+        b"a," + LONG + b"\rb,c\n",
+        b"a," + LONG + b"\xff\n",
+    ],
+)
+def test_a_long_line_with_anything_odd_is_left_to_the_grammar(first):
+    """Quotes, a lone CR, bytes that are no UTF-8."""
+    cuts = csv_cuts(first + b"1,2\n")
+    assert {cut.form for cut in cuts[:-1]} == {Form.ODD}
+    assert b"".join(cut.data for cut in cuts) == first + b"1,2\n"
+
+
+@pytest.mark.parametrize(("size", "form"), [(299, Form.PLAIN), (300, Form.PLAIN), (301, Form.ODD)])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_long_line_may_be_as_long_as_the_limit(size, form, end):
+    """Its end does not count."""
+    first = csv_cuts(b"x" * size + end + b"1,2\n", limit=300)[0]
+    assert first.form is form
+    assert bool(first.oversize) is (form is Form.ODD)
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
 def test_a_record_too_long_keeps_its_head(end):
     """The rest is counted and dropped, and the next record is found."""
