@@ -123,9 +123,10 @@ class CsvCutter(Cutter):
 
     def _long(self, window: bytes, start: int, at_end: bool) -> TakenPiece | None:
         """One record of a grown window, so that what follows is looked at in small windows."""
-        dialect, line = self._layout.dialect, self._long_line(window, at_end)
+        line = self._long_line(window, at_end)
         if line is not None:
             return (start + len(line), Form.PLAIN, ended(line)) if line else None
+        dialect = self._layout.dialect
         extents = grammar.split(
             window, dialect, final=at_end, max_record_bytes=self._max_record_bytes
         )
@@ -142,13 +143,10 @@ class CsvCutter(Cutter):
         """
         end = window.find(LF) + 1
         stop = end or len(window)
-        lone = window.find(CR, 0, stop)
-        if any(within(mark, window, 0, stop) for mark in self._marks) or (
-            lone >= 0 and window[lone:stop] != b"\r\n"
-        ):
+        if any(within(mark, window, 0, stop) for mark in self._marks):
             return None
         if not end and not at_end:
-            return b""
+            return None if CR in window else b""
         line = window[:stop]
         size = len(line.rstrip(b"\r\n"))
         return line if 0 < size <= self._max_record_bytes and self._is_plain(line) else None
