@@ -7,13 +7,14 @@ changes. Every layout of the input (files may order their columns differently) h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import polars as pl
 from msgspec import Struct
 
 from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.csv_asked import Asked
-from ingest.shape.csv_read import Parsed, of_lines, read_csv
+from ingest.shape.csv_read import of_lines, read_csv
 from ingest.shape.encode import Encoded, encode
 from ingest.shape.encode_apart import encode_apart
 from ingest.shape.encode_check import NOTHING_KNOWN
@@ -21,6 +22,7 @@ from ingest.shape.places import Places
 from ingest.shape.plan import ShapePlan
 from ingest.shape.shaped import Rows, pseudo_columns, put_together
 from ingest.shape.spelled import read_spelled
+from ingest.shape.transcribed import Ending, read_transcribed
 
 
 class CsvShaper(Struct, frozen=True):
@@ -32,6 +34,12 @@ class CsvShaper(Struct, frozen=True):
 
     def __call__(self, block: Block) -> Shaped:
         """Shape one block; what a record holds never raises."""
+        plan = self.plans[block.layout]
+        ending = Ending(self.record_end, self.largest_record)
+        shaped = read_transcribed(block, plan, ending, partial(self._odd, block, plan))
+        return shaped or self._in_columns(block)
+
+    def _in_columns(self, block: Block) -> Shaped:
         rows, encoded, places = self._encoded(block)
         return put_together(block, rows, encoded, places.__getitem__, self.record_end)
 
@@ -46,7 +54,8 @@ class CsvShaper(Struct, frozen=True):
             parsed = read_csv(block, one_liners=asked.one_liners)
             known = asked.known_of(parsed.frame)
         rows = [Rows(s.rows, s.records, s.lines, s.rejects) for s in parsed.segments]
-        frame, columns = self._with_columns(plan, block, parsed, rows)
+        extra = pseudo_columns(plan, block.segments, rows, lambda row: parsed.place(row).line)
+        frame, columns = _with_columns(plan, parsed.frame, extra)
 
         def encoding(rows: pl.DataFrame, is_known: bool) -> Encoded:
             told = known if is_known else NOTHING_KNOWN
@@ -54,6 +63,15 @@ class CsvShaper(Struct, frozen=True):
 
         encoded = encode_apart(frame, spelled.odd, encoding) if spelled else encoding(frame, True)
         return rows, encoded, parsed.places
+
+    def _odd(
+        self, block: Block, plan: ShapePlan, frame: pl.DataFrame, counts: Sequence[int]
+    ) -> Encoded:
+        """Lines of a block that its program does not fit, so many of each segment."""
+        rows = [Rows(count, count, count) for count in counts]
+        extra = pseudo_columns(plan, block.segments, rows, _no_line)
+        frame, columns = _with_columns(plan, frame, extra)
+        return encode(frame, plan, columns, self.largest_record)
 
     def locate(self, block: Block, segment: int, records: Sequence[int]) -> Sequence[Place]:
         """Where these records of a segment stand; the block is parsed once more to know."""
@@ -63,16 +81,20 @@ class CsvShaper(Struct, frozen=True):
         places = (parsed.place(first + i) for i in range(parsed.segments[segment].rows))
         return [place for place in places if place.record in wanted]
 
-    def _with_columns(
-        self, plan: ShapePlan, block: Block, parsed: Parsed, rows: list[Rows]
-    ) -> tuple[pl.DataFrame, dict[int, str]]:
-        columns = _columns_read(plan)
-        extra = pseudo_columns(plan, block.segments, rows, lambda row: parsed.place(row).line)
-        frame = parsed.frame
-        if extra:
-            frame = frame.with_columns([s.alias(f"p{index}") for index, s in extra.items()])
-            columns |= {index: f"p{index}" for index in extra}
-        return frame, dict(sorted(columns.items()))
+
+def _with_columns(
+    plan: ShapePlan, frame: pl.DataFrame, extra: Mapping[int, pl.Series]
+) -> tuple[pl.DataFrame, dict[int, str]]:
+    """The frame with the `extra` columns, by their fields' indexes; each field's column."""
+    columns = _columns_read(plan)
+    if extra:
+        frame = frame.with_columns([s.alias(f"p{index}") for index, s in extra.items()])
+        columns |= {index: f"p{index}" for index in extra}
+    return frame, dict(sorted(columns.items()))
+
+
+def _no_line(_row: int) -> int:
+    raise AssertionError("a plan that reads @line has no program")
 
 
 def _columns_read(plan: ShapePlan) -> dict[int, str]:

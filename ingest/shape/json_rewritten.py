@@ -157,7 +157,7 @@ def _spelt(
     if field.type == "boolean" and not is_text and {*seen} <= {"true", "false"}:
         return ("true|false", "") if _keeps_truth(rule) else None
     spelling = rule.spelling(seen[0])
-    if spelling is None or spelling.transform or spelling.prefix != spelling.suffix:
+    if spelling is None or spelling.respells or spelling.prefix != spelling.suffix:
         return None
     if spelling.pattern == NEEDS_ESCAPE:
         numbers = all(text[:1] in _NUMBER_STARTS for text in seen)

@@ -22,6 +22,9 @@ class OddLines(Struct, frozen=True):
     extents: tuple[Line, ...]
 
 
+NO_ODD_LINES = OddLines(pl.Series([], dtype=pl.UInt32), ())
+
+
 def odd_lines(data: bytes, line: str) -> OddLines | None:
     """The lines of `data`, each ended by an LF, that the pattern `line` does not match.
 

@@ -14,8 +14,9 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
+from ingest import grammar
 from ingest.grammar.pcre2 import runs_of
-from ingest.model import Dialect
+from ingest.model import Block, Dialect, Form
 from ingest.shape.encode_check import NOTHING_KNOWN, Known
 from ingest.shape.plan import ShapePlan
 from ingest.shape.rules import Spelling
@@ -24,16 +25,37 @@ from ingest.shape.spelled import DELIMITERS, MOST_COLUMNS, pattern_of, spelt_so
 
 def known_of_quoted(data: bytes, plan: ShapePlan, first: Sequence[str]) -> Known:
     """What is known of the fields of REGULAR `data`, whose first record has these values."""
-    dialect, columns = plan.layout.dialect, len(first)
-    if not 1 < columns <= MOST_COLUMNS or dialect.delimiter not in DELIMITERS or not dialect.quote:
+    dialect = plan.layout.dialect
+    if not _can_be_asked(dialect, len(first)):
         return NOTHING_KNOWN
-    column = partial(_column_pattern, dialect)
+    column = partial(column_pattern, dialect)
     pattern, spellings = pattern_of(plan, first, dialect.delimiter, column)
     runs = runs_of(rf"(?:{pattern})\r?\n")
     return Known(spellings) if runs is not None and runs.cover(data) else NOTHING_KNOWN
 
 
-def _column_pattern(dialect: Dialect, spelling: Spelling | None, nulls: Sequence[str]) -> str:
+def first_values(block: Block) -> list[str] | None:
+    """The values of the first record of a REGULAR block that can be asked; None if it can't."""
+    data, dialect = block.data, block.layout.dialect
+    if block.form is not Form.REGULAR or not _can_be_asked(dialect, len(block.layout.columns)):
+        return None
+    if (dialect.escape and dialect.escape.encode() in data) or grammar.has_comment(data, dialect):
+        return None
+    first = next(grammar.split(data, dialect, final=True), None)
+    if first is None or first.trouble:
+        return None
+    values = grammar.fields(data[first.start : first.stop], dialect)
+    return [value.decode() for value in values]
+
+
+def _can_be_asked(dialect: Dialect, columns: int) -> bool:
+    known = dialect.delimiter in DELIMITERS and dialect.quote is not None
+    return known and 1 < columns <= MOST_COLUMNS
+
+
+def column_pattern(dialect: Dialect, spelling: Spelling | None, nulls: Sequence[str]) -> str:
+    """The pattern of a column whose values are spelt so, in quotes or without them, or are words
+    for null; or are anything."""
     mark, quote = re.escape(dialect.delimiter), re.escape(dialect.quote or "")
     if spelling is None:
         return rf"(?:{quote}[^{quote}]*(?:{quote}{quote}[^{quote}]*)*{quote}|[^{mark}{quote}\r\n]*)"

@@ -39,19 +39,22 @@ NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 # Characters of a value that suggest its spelling. Python's engine looks at 60 MB a second, and of
 # what is suggested every value is asked anyway.
 SUGGESTING = 1000
+UNLIMITED = 2**32 - 1  # more characters than a block has
 
 
 class Spelling(Struct, frozen=True):
     """One way in which a whole column may be spelt.
 
     `pattern` must match every value (or, with `inverted`, be found in none); then the JSON text is
-    `prefix + transform(column) + suffix`.
+    `prefix`, the value, `suffix`. Of a value that ends with `strip` that is left out, and the first
+    of `swap`'s characters that it holds becomes the second; all of them are ASCII.
     """
 
     pattern: str
     prefix: str = ""
     suffix: str = ""
-    transform: Transform | None = None
+    strip: str = ""
+    swap: tuple[str, str] | None = None
     inverted: bool = False
 
     @property
@@ -72,14 +75,22 @@ class Spelling(Struct, frozen=True):
 
     def pieces(self, column: pl.Expr) -> Pieces:
         """Prefix, column of texts, suffix."""
-        return self.prefix, self.transform(column) if self.transform else column, self.suffix
+        column = column.str.strip_suffix(self.strip) if self.strip else column
+        column = column.str.replace(*self.swap, literal=True) if self.swap else column
+        return self.prefix, column, self.suffix
+
+    @property
+    def respells(self) -> bool:
+        """Whether values do not travel as they are."""
+        return bool(self.strip or self.swap)
 
 
 class Rule(Struct, frozen=True):
     """What a field's type does to a column: the three steps, and the typed value for SQL fields.
 
     `also` is a further condition that every value must meet for steps 1 and 2. `typed` turns
-    the JSON texts into typed values; None leaves the source texts as they are.
+    the JSON texts into typed values; None leaves the source texts as they are. Where `any_text` is
+    given, every text of at most so many characters is accepted, and travels as a JSON string.
     """
 
     scalar: Scalar
@@ -87,6 +98,7 @@ class Rule(Struct, frozen=True):
     bulk: Transform | None = None
     also: Transform | None = None
     typed: Transform | None = None
+    any_text: int | None = None
 
     def spelling(self, text: str) -> Spelling | None:
         """The spelling that this value suggests: of a long one its beginning does."""
@@ -98,9 +110,6 @@ def integer(decimal: str = ".", bounds: IntegerRange = INT64) -> Rule:
     """Whole numbers within the bounds."""
     whole = _surely_within(bounds)
 
-    def without_point(column: pl.Expr) -> pl.Expr:
-        return column.str.strip_suffix(".0")
-
     def bulk(column: pl.Expr) -> pl.Expr:
         text = _point(column.str.strip_chars(values.BLANKS), decimal)
         number = text.str.replace(r"\.0*$", "").cast(pl.Int64, strict=False)
@@ -109,7 +118,7 @@ def integer(decimal: str = ".", bounds: IntegerRange = INT64) -> Rule:
             fits &= number.is_between(bounds.least, bounds.most)
         return pl.when(fits).then(number.cast(pl.String))
 
-    pointed = Spelling(rf"^(?:{whole})\.0$", transform=without_point)
+    pointed = Spelling(rf"^(?:{whole})\.0$", strip=".0")
     return Rule(
         scalar=functools.partial(values.integer, decimal=decimal, bounds=bounds),
         spellings=(Spelling(f"^(?:{whole})$"), *((pointed,) if decimal == "." else ())),
@@ -140,7 +149,7 @@ def decimal_number(decimal: str = ".") -> Rule:
         text = _point(column.str.strip_chars(values.BLANKS), decimal)
         return pl.when(text.str.contains(PLAIN_DECIMAL)).then(text)
 
-    comma = Spelling(COMMA_DECIMAL, transform=lambda c: c.str.replace(",", ".", literal=True))
+    comma = Spelling(COMMA_DECIMAL, swap=(",", "."))
     return Rule(
         scalar=functools.partial(values.decimal_number, decimal=decimal),
         spellings=(Spelling(PLAIN_DECIMAL) if decimal == "." else comma,),
@@ -196,6 +205,7 @@ def string(max_length: int | None = None, choices: Sequence[str] | None = None) 
         spellings=(Spelling(NEEDS_ESCAPE, '"', '"', inverted=True),),
         bulk=bulk,
         also=also,
+        any_text=None if words is not None else UNLIMITED if max_length is None else max_length,
     )
 
 

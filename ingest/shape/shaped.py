@@ -12,6 +12,7 @@ from pathlib import PurePath
 
 import polars as pl
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.kept import keep
 from ingest.model import Block, FileInfo, Place, Reject, Segment, Shaped, ShapedSegment
@@ -46,12 +47,30 @@ def put_together(
     counts = [s.rows - len(cells) for s, cells in zip(segments, bad, strict=True)]
     line_borders = list(accumulate(counts, initial=0))
     offsets = _offsets(encoded.lines, len(record_end), line_borders, len(buffer))
-    keys = encoded.keys
+    shaped = assembled(block, segments, encoded.bad, (buffer, offsets), place)
+    if encoded.keys is None:
+        return shaped
+    keyed = (
+        replace(part, keys=encoded.keys[start:end])
+        for part, (start, end) in zip(shaped.segments, pairwise(line_borders), strict=True)
+    )
+    return replace(shaped, segments=tuple(keyed))
+
+
+def assembled(
+    block: Block,
+    segments: Sequence[Rows],
+    bad: Sequence[BadCell],
+    encoded: tuple[bytes, Sequence[int]],
+    place: Callable[[int], Place],
+) -> Shaped:
+    """The shaped block of its good records, encoded, and the borders of the segments in them."""
+    buffer, offsets = encoded
+    cells_of_each = _bad_by_segment(bad, list(accumulate((s.rows for s in segments), initial=0)))
     shaped = []
-    for index, (part, cells) in enumerate(zip(segments, bad, strict=True)):
+    for index, (part, cells) in enumerate(zip(segments, cells_of_each, strict=True)):
         file = block.segments[index].file
         refused = [reject_of(file, cell, place(cell.row)) for cell in cells]
-        start, end = line_borders[index], line_borders[index + 1]
         shaped.append(
             ShapedSegment(
                 start=offsets[index],
@@ -59,7 +78,6 @@ def put_together(
                 records=part.records,
                 lines=part.lines,
                 rejects=tuple(sorted((*part.rejects, *refused), key=lambda r: r.record)),
-                keys=None if keys is None else keys[start:end],
             )
         )
     kept = keep(block, sum(part.records for part in segments))

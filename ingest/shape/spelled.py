@@ -17,7 +17,7 @@ values in one row, too, where that is less work than to ask the columns.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import polars as pl
@@ -49,17 +49,12 @@ class Spelled(Struct, frozen=True):
 
 def read_spelled(block: Block, plan: ShapePlan) -> Spelled | None:
     """Read a block; None if it is not surely a record a line, each with all of its fields."""
-    columns = len(block.layout.columns)
-    if block.form is not Form.PLAIN or not 0 < columns <= MOST_COLUMNS or not block.data:
+    first = first_values(block)
+    if first is None:
         return None
-    delimiter = block.layout.dialect.delimiter
-    if delimiter not in DELIMITERS:
-        return None
-    first = _first_line(block.data).split(delimiter)
-    if len(first) != columns:
-        return None
-    pattern, spellings = pattern_of(plan, first, delimiter, partial(_column_pattern, delimiter))
-    data = _lines(block.data)
+    columns, delimiter = len(first), block.layout.dialect.delimiter
+    pattern, spellings = pattern_of(plan, first, delimiter, partial(column_pattern, delimiter))
+    data = lines_of(block.data)
     found = _at_once(data, pattern, delimiter) or _each(data, pattern, delimiter)
     if any(delimiters != columns - 1 for delimiters in found.delimiters):
         return None
@@ -94,12 +89,20 @@ def _each(data: bytes, line: str, delimiter: str) -> _Found:
     return _Found(split(lines, delimiter), odd, delimiters)
 
 
-def _first_line(data: bytes) -> str:
-    end = data.find(b"\n")
-    return data[: end if end >= 0 else None].decode().removesuffix("\r")
+def first_values(block: Block) -> list[str] | None:
+    """The values of the first line of a PLAIN block that can be asked; None if it can't."""
+    columns, delimiter = len(block.layout.columns), block.layout.dialect.delimiter
+    if block.form is not Form.PLAIN or not 0 < columns <= MOST_COLUMNS or not block.data:
+        return None
+    if delimiter not in DELIMITERS:
+        return None
+    end = block.data.find(b"\n")
+    line = block.data[: end if end >= 0 else None].decode().removesuffix("\r")
+    first = line.split(delimiter)
+    return first if len(first) == columns else None
 
 
-def _lines(data: bytes) -> bytes:
+def lines_of(data: bytes) -> bytes:
     """The lines of a block, each ended by an LF and nothing else."""
     # In what is PLAIN, CRs stand before LFs.
     data = data if data.endswith(b"\n") else data.removesuffix(b"\r") + b"\n"
@@ -121,7 +124,7 @@ def pattern_of(
     first: Sequence[str],
     delimiter: str,
     column: Callable[[Spelling | None, Sequence[str]], str],
-) -> tuple[str, Mapping[int, Spelling]]:
+) -> tuple[str, dict[int, Spelling]]:
     """The pattern of a record by its first one's values, and what it promises of the fields.
 
     `column` gives the pattern of a column whose values are spelt so, with these words for null, or
@@ -171,7 +174,8 @@ def spelt_so(spelling: Spelling, plain: str, nulls: Sequence[str], marks: str) -
     return f"(?:{'|'.join([body, *words])})"
 
 
-def _column_pattern(delimiter: str, spelling: Spelling | None, nulls: Sequence[str]) -> str:
+def column_pattern(delimiter: str, spelling: Spelling | None, nulls: Sequence[str]) -> str:
+    """The pattern of a column whose values are spelt so, or are words for null; or are anything."""
     mark = re.escape(delimiter)
     if spelling is None:
         return rf"[^{mark}\r\n]*"

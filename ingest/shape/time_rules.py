@@ -89,7 +89,7 @@ def timestamp(formats: Sequence[str] = (), zone: str | None = None) -> Rule:
     return Rule(
         scalar=functools.partial(times.timestamp, formats=tuple(formats), zone=zone),
         spellings=(
-            (Spelling(spelt, '"', '"'), Spelling(spaced, '"', '"', transform=with_t))
+            (Spelling(spelt, '"', '"'), Spelling(spaced, '"', '"', swap=(" ", "T")))
             if plain
             else ()
         ),

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from ingest import kernel
 from ingest.grammar import pcre2, regular
-from ingest.shape import encode_values, json_unchanged, odd_lines, quoted
+from ingest.shape import encode_values, json_unchanged, odd_lines, quoted, transcribed
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -23,12 +24,18 @@ def _few_are_many() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=["PCRE2", "Polars"])
+@pytest.fixture(scope="module", params=["kernel", "PCRE2", "Polars"])
 def either_engine(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Blocks are asked by PCRE2, and once more as on a machine that hasn't got it."""
+    """Blocks are asked by PCRE2 and transcribed by the kernel, however small they are; once more
+    as on a machine that can't have a kernel; and as on one that has no PCRE2 either."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transcribed, "SMALLEST_BYTES", 0)
+        if request.param != "kernel":
+            patch.setattr(kernel, "is_there", lambda: False)
+        elif not kernel.is_there():
+            pytest.skip("this machine can't have a kernel")
         if request.param == "Polars":
-            for user in (odd_lines, regular, quoted):
+            for user in (odd_lines, regular, quoted, transcribed):
                 patch.setattr(user, "runs_of", lambda _pattern: None)
             patch.setattr(json_unchanged, "ends_of", lambda _line: None)
         elif pcre2.version() is None:

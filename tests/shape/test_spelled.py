@@ -16,7 +16,7 @@ from ingest.model import Block, Dialect, FileInfo, Form, Layout, Segment, Shaped
 from ingest.shape.csv_read import read_csv
 from ingest.shape.csv_shape import CsvShaper
 from ingest.shape.service import ServiceTypes
-from ingest.shape.spelled import _column_pattern, pattern_of, read_spelled
+from ingest.shape.spelled import column_pattern, pattern_of, read_spelled
 from ingest.sources.cutter import CsvCutter
 from tests.shape.helpers import (
     LENIENT,
@@ -209,7 +209,7 @@ def test_many_empty_texts_before_an_odd_value_are_tried_once(columns: int) -> No
     layout = Layout("csv", (*names, "n"), Dialect())
     fields = {name: {"type": "string"} for name in names} | {"n": {"type": "integer"}}
     plan = plan_of(layout, job_of(fields=fields))
-    line, _ = pattern_of(plan, ["a"] * columns + ["1"], ",", partial(_column_pattern, ","))
+    line, _ = pattern_of(plan, ["a"] * columns + ["1"], ",", partial(column_pattern, ","))
     usual, odd = b"a," * columns + b"1\n", b"," * columns + b"x\n"
     runs, ends = runs_of(rf"(?:{line})\n"), len(usual) + len(odd) * 5
     assert runs is not None
