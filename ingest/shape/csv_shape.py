@@ -7,7 +7,6 @@ changes. Every layout of the input (files may order their columns differently) h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import polars as pl
 from msgspec import Struct
@@ -18,11 +17,12 @@ from ingest.shape.csv_read import of_lines, read_csv
 from ingest.shape.encode import Encoded, encode
 from ingest.shape.encode_apart import encode_apart
 from ingest.shape.encode_check import NOTHING_KNOWN
+from ingest.shape.odd_records import Ending
 from ingest.shape.places import Places
 from ingest.shape.plan import ShapePlan
 from ingest.shape.shaped import Rows, pseudo_columns, put_together
 from ingest.shape.spelled import read_spelled
-from ingest.shape.transcribed import Ending, read_transcribed
+from ingest.shape.transcribed import read_transcribed
 
 
 class CsvShaper(Struct, frozen=True):
@@ -34,9 +34,8 @@ class CsvShaper(Struct, frozen=True):
 
     def __call__(self, block: Block) -> Shaped:
         """Shape one block; what a record holds never raises."""
-        plan = self.plans[block.layout]
         ending = Ending(self.record_end, self.largest_record)
-        shaped = read_transcribed(block, plan, ending, partial(self._odd, block, plan))
+        shaped = read_transcribed(block, self.plans[block.layout], ending)
         return shaped or self._in_columns(block)
 
     def _in_columns(self, block: Block) -> Shaped:
@@ -55,7 +54,11 @@ class CsvShaper(Struct, frozen=True):
             known = asked.known_of(parsed.frame)
         rows = [Rows(s.rows, s.records, s.lines, s.rejects) for s in parsed.segments]
         extra = pseudo_columns(plan, block.segments, rows, lambda row: parsed.place(row).line)
-        frame, columns = _with_columns(plan, parsed.frame, extra)
+        frame, columns = parsed.frame, _columns_read(plan)
+        if extra:
+            frame = frame.with_columns([s.alias(f"p{index}") for index, s in extra.items()])
+            columns |= {index: f"p{index}" for index in extra}
+            columns = dict(sorted(columns.items()))
 
         def encoding(rows: pl.DataFrame, is_known: bool) -> Encoded:
             told = known if is_known else NOTHING_KNOWN
@@ -64,15 +67,6 @@ class CsvShaper(Struct, frozen=True):
         encoded = encode_apart(frame, spelled.odd, encoding) if spelled else encoding(frame, True)
         return rows, encoded, parsed.places
 
-    def _odd(
-        self, block: Block, plan: ShapePlan, frame: pl.DataFrame, counts: Sequence[int]
-    ) -> Encoded:
-        """Lines of a block that its program does not fit, so many of each segment."""
-        rows = [Rows(count, count, count) for count in counts]
-        extra = pseudo_columns(plan, block.segments, rows, _no_line)
-        frame, columns = _with_columns(plan, frame, extra)
-        return encode(frame, plan, columns, self.largest_record)
-
     def locate(self, block: Block, segment: int, records: Sequence[int]) -> Sequence[Place]:
         """Where these records of a segment stand; the block is parsed once more to know."""
         parsed = read_csv(block)
@@ -80,21 +74,6 @@ class CsvShaper(Struct, frozen=True):
         wanted = set(records)
         places = (parsed.place(first + i) for i in range(parsed.segments[segment].rows))
         return [place for place in places if place.record in wanted]
-
-
-def _with_columns(
-    plan: ShapePlan, frame: pl.DataFrame, extra: Mapping[int, pl.Series]
-) -> tuple[pl.DataFrame, dict[int, str]]:
-    """The frame with the `extra` columns, by their fields' indexes; each field's column."""
-    columns = _columns_read(plan)
-    if extra:
-        frame = frame.with_columns([s.alias(f"p{index}") for index, s in extra.items()])
-        columns |= {index: f"p{index}" for index in extra}
-    return frame, dict(sorted(columns.items()))
-
-
-def _no_line(_row: int) -> int:
-    raise AssertionError("a plan that reads @line has no program")
 
 
 def _columns_read(plan: ShapePlan) -> dict[int, str]:

@@ -37,6 +37,17 @@ class BadCell(Struct, frozen=True):
     trouble: BadValue
 
 
+def missing_value(field: FieldPlan) -> BadValue:
+    """Why a record without this field's value can't travel."""
+    return BadValue("missing_value", f"{field.name} has no value and is required")
+
+
+def too_large(size_bytes: int, most_bytes: int) -> BadValue:
+    """Why a record of this size can't."""
+    text = f"the record takes {size_bytes} bytes, and a request holds one of {most_bytes}"
+    return BadValue("record_too_large", text)
+
+
 class Encoded(Struct, frozen=True):
     """Lines of the good rows, in order; `rows` are their numbers in the frame, None if all are.
 
@@ -225,11 +236,7 @@ class _Work:
             return
         sizes = lines.str.len_bytes()
         for row in (sizes > largest_record).arg_true().to_list():
-            trouble = BadValue(
-                "record_too_large",
-                f"the record takes {sizes[row]} bytes, and a request holds one of {largest_record}",
-            )
-            self._add_bad(BadCell(row, None, "limit", trouble))
+            self._add_bad(BadCell(row, None, "limit", too_large(sizes[row], largest_record)))
 
     def _keys(self, rows: pl.Series | None) -> tuple[str, ...] | None:
         if self.plan.key is None:
@@ -248,9 +255,8 @@ class _Work:
         self._reject_missing(everyone, field)
 
     def _reject_missing(self, mask: pl.Series, field: FieldPlan) -> None:
-        trouble = BadValue("missing_value", f"{field.name} has no value and is required")
         for row in mask.arg_true().to_list():
-            self._add_bad(BadCell(row, field, "map", trouble))
+            self._add_bad(BadCell(row, field, "map", missing_value(field)))
 
     def _add_bad(self, cell: BadCell) -> None:
         self.bad.setdefault(cell.row, cell)

@@ -22,20 +22,23 @@ class OddLines(Struct, frozen=True):
     extents: tuple[Line, ...]
 
 
-NO_ODD_LINES = OddLines(pl.Series([], dtype=pl.UInt32), ())
-
-
 def odd_lines(data: bytes, line: str) -> OddLines | None:
     """The lines of `data`, each ended by an LF, that the pattern `line` does not match.
 
     None if that can't be said at once.
     """
-    runs = runs_of(rf"(?:{line})\n")
-    found = None if runs is None else runs.odd_lines(data, MOST)
-    if found is None or len(found) > MOST:
+    found = odd_extents(data, line)
+    if found is None:
         return None
     rows = grammar.feeds_before(data, [start for start, _ in found])
     return OddLines(pl.Series(rows, dtype=pl.UInt32), tuple(found))
+
+
+def odd_extents(data: bytes, line: str) -> list[Line] | None:
+    """The same, without the lines' numbers."""
+    runs = runs_of(rf"(?:{line})\n")
+    found = None if runs is None else runs.odd_lines(data, MOST)
+    return found if found is not None and len(found) <= MOST else None
 
 
 def odd_among(lines: pl.Series, line: str) -> pl.Series:
