@@ -169,10 +169,11 @@ class _Books:
             replace(file, records=grown[file.index].records) if file.index in grown else file
             for file in files
         ]
+        on_disk = {stat.index for stat in self._stats}
         files += [
             FileRecord(file.index, file.shown)
             for file in self._source.files
-            if file.index not in {stat.index for stat in self._stats}
+            if file.index not in on_disk
         ]
         self._journal.put_files(record, files)
         begun = frozenset(file.index for file in self._source.files) - skipped.keys()

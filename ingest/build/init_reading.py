@@ -33,9 +33,10 @@ from ingest.sources.discover import Place, discover
 from ingest.sources.encoding import Encoding, Transcoder
 from ingest.sources.files import FileSource
 from ingest.sources.headers import Headers, read_head, settle
+from ingest.sources.outcome import Reading
 from ingest.sources.pieces import FileCutter, seal_all
 from ingest.sources.plain import texts
-from ingest.sources.whole import Reading, read_sample
+from ingest.sources.whole import read_sample
 
 TRIED_LINES = 200
 TRIED_RECORDS = 20

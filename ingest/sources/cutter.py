@@ -22,7 +22,7 @@ import re
 
 from ingest import grammar
 from ingest.model import Form, Layout
-from ingest.sources.cutting import CR, LF, Cutter, TakenPiece, within
+from ingest.sources.cutting import CR, LF, Cut, Cutter, TakenPiece, within
 from ingest.sources.forms import ended, is_regular
 
 TAIL_BYTES = 16 * 1024
@@ -40,6 +40,16 @@ class CsvCutter(Cutter):
         marks = (layout.dialect.quote, layout.dialect.escape)
         self._quote, self._escape = ((mark or "").encode() for mark in marks)
         self._marks = (self._quote, self._escape)
+
+    def whole(self, data: bytes) -> Cut | None:
+        """All of a file's data as the one cut that `feed` and `finish` would give; None if they
+        might give more. Changes nothing in the cutter: any number of files may be asked."""
+        if not 0 < len(data) < self._block_bytes:
+            return None
+        piece = self._piece(data, 0, len(data), at_end=True)
+        if piece is None or piece[0] != len(data):
+            return None
+        return Cut(piece[2], 0, piece[1])
 
     def _piece(self, buffer: bytes, start: int, stop: int, at_end: bool) -> TakenPiece | None:
         if stop - start > self._block_bytes:

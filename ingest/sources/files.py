@@ -40,11 +40,11 @@ from ingest.sources.discover import Discovery, discover
 from ingest.sources.feed import Feed
 from ingest.sources.headers import Headers
 from ingest.sources.intake import FileFacts
+from ingest.sources.outcome import Reading
 from ingest.sources.pieces import Joiner, Piece, seal
 from ingest.sources.prefix import Prefix, prefix_of
 from ingest.sources.preparing import Preparing
 from ingest.sources.reader import Reader, Unit
-from ingest.sources.whole import Reading
 
 LARGE_BLOCK_BYTES = 384 * 1024  # less than the default: then the bodies are the peak's
 SAMPLE_BYTES = 8 * 1024 * 1024

@@ -29,7 +29,7 @@ from ingest.sources.encoding import UTF8, Transcoder, detect, named
 from ingest.sources.headers import read_head, settle
 from ingest.sources.intake import HEAD_BYTES
 from ingest.sources.opening import CHUNK_BYTES
-from ingest.sources.whole import Reading
+from ingest.sources.outcome import Reading
 
 _ASCII = bytes(range(128))
 _ALL = bytes(range(256))

@@ -21,8 +21,9 @@ from ingest.sources.discover import Discovery, Place
 from ingest.sources.feed import Feed, open_feed
 from ingest.sources.headers import GROWTH, Head, HeadTooShort, read_head, settle, survey
 from ingest.sources.names import listed
+from ingest.sources.outcome import Outcome, Reading
 from ingest.sources.pieces import seal_all
-from ingest.sources.whole import Outcome, Reading, cut_whole, read_sample
+from ingest.sources.whole import cut_whole, read_sample
 
 SURVEY_FILES = 500
 NOTED_LAYOUTS = 3

@@ -17,11 +17,12 @@ from ingest.model import FileInfo
 from ingest.sources.discover import Discovery, Place
 from ingest.sources.feed import Feed, open_feed
 from ingest.sources.intake import FileFacts
+from ingest.sources.outcome import SMALL_BYTES, Outcome, Reading
 from ingest.sources.pieces import FileCutter, Piece
 from ingest.sources.preparing import settle_feed
-from ingest.sources.whole import SMALL_BYTES, Outcome, Reading, read_many
+from ingest.sources.whole import read_many
 
-UNIT_FILES = 32
+UNIT_FILES = 160  # about a block of files of 13 KB
 UNIT_BYTES = 4 * 1024 * 1024
 NOTED_GUESSES = 3
 SHOWN_ERRORS = 10

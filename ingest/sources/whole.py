@@ -10,58 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 
-from msgspec import Struct, field
-
-from ingest.errors import SettingsError, SourceError
-from ingest.job import SourceSettings
+from ingest.errors import SourceError
 from ingest.model import Block, FileInfo
-from ingest.sources.dialect import Sniffed
+from ingest.sources.at_once import read_at_once
 from ingest.sources.discover import Place
-from ingest.sources.encoding import Encoding, named
-from ingest.sources.headers import Head, Headers, settle
-from ingest.sources.intake import FileFacts, Intake
+from ingest.sources.encoding import Encoding
+from ingest.sources.headers import Head, settle
+from ingest.sources.outcome import Outcome, Reading
 from ingest.sources.pieces import FileCutter, Piece, seal_all
 from ingest.sources.plain import texts
 
-SMALL_BYTES = 1024 * 1024
 SMALL_TEXT_BYTES = 4 * 1024 * 1024
-
-
-class Reading(Struct, frozen=True):
-    """What every file of a run is read with."""
-
-    settings: SourceSettings
-    headers: Headers
-    fingerprint: bool = True
-
-    def ask(self, file: FileInfo, head: Head) -> Sniffed | None:
-        """What a head says, like `Headers.of`; SourceError where that was not agreed on before."""
-        if self.headers.first is None and not head.empty:
-            raise SourceError(f"{file.shown}: was empty when the run started", "run it again")
-        try:
-            return self.headers.of(file, head)
-        except SettingsError as exc:
-            raise SourceError(exc.message, exc.hint) from exc
-
-    def intake(self, file: FileInfo, place: Place) -> Intake:
-        """A new intake for one of the files."""
-        wanted = named(self.settings.encoding)
-        return Intake(file.shown, wanted, place.window, fingerprint=self.fingerprint)
-
-
-class Outcome(Struct):
-    """What reading one file gave. `guess` is what to say of its encoding, `notes` of the rest.
-
-    `too_large`: nothing yet, it must be read as a stream.
-    """
-
-    file: FileInfo
-    pieces: list[Piece] = field(default_factory=list)
-    facts: FileFacts | None = None
-    notes: list[str] = field(default_factory=list)
-    guess: str = ""
-    error: SourceError | None = None
-    too_large: bool = False
 
 
 def read_many(inputs: Sequence[tuple[FileInfo, Place]], reading: Reading) -> list[Outcome]:
@@ -78,6 +37,10 @@ def read_many(inputs: Sequence[tuple[FileInfo, Place]], reading: Reading) -> lis
 
 def read_whole(file: FileInfo, place: Place, reading: Reading) -> Outcome:
     """Read and cut one small file. Blocks; raises nothing for what is wrong with the file."""
+    return read_at_once(file, place, reading) or _read_with_care(file, place, reading)
+
+
+def _read_with_care(file: FileInfo, place: Place, reading: Reading) -> Outcome:
     outcome = Outcome(file)
     intake = reading.intake(file, place)
     parts: list[bytes] = []

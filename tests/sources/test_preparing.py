@@ -12,8 +12,8 @@ from ingest.model import Layout
 from ingest.sources.discover import discover
 from ingest.sources.feed import Feed, open_feed
 from ingest.sources.headers import Headers
+from ingest.sources.outcome import Reading
 from ingest.sources.preparing import Preparing, difference, settle_feed
-from ingest.sources.whole import Reading
 from tests.sources.tools import fed_fifo, lines, settings, write_all
 
 pytestmark = pytest.mark.anyio

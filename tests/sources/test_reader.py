@@ -13,8 +13,8 @@ from ingest.sources import reader as readers
 from ingest.sources.discover import Discovery, Place, discover
 from ingest.sources.headers import Head, Headers, survey
 from ingest.sources.intake import HEAD_BYTES
+from ingest.sources.outcome import SMALL_BYTES, Reading
 from ingest.sources.reader import SHOWN_ERRORS, UNIT_FILES, Reader, is_small, joined
-from ingest.sources.whole import SMALL_BYTES, Reading
 from tests.sources.tools import lines, settings
 from tests.sources.unreadable import breaking_off
 

@@ -10,7 +10,8 @@ import pytest
 from ingest.sources import whole
 from ingest.sources.discover import discover
 from ingest.sources.headers import Headers, survey
-from ingest.sources.whole import Outcome, Reading, read_many, read_sample, read_whole
+from ingest.sources.outcome import Outcome, Reading
+from ingest.sources.whole import read_many, read_sample, read_whole
 from tests.sources.tools import lines, settings
 
 HEADER = b"a,b\n"
