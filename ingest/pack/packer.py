@@ -27,7 +27,7 @@ from ingest.pack.slices import (
     with_keys,
     without_keys,
 )
-from ingest.protocols import Envelope
+from ingest.protocols import Envelope, OpenBody
 
 KEPT_BYTES = 4 * 2**20  # some ten times that in memory: a slice for each record
 
@@ -65,10 +65,11 @@ class Packer:
     def add(self, part: Slice) -> list[Batch]:
         """Take one slice; the batches that it closed, in order."""
         closed: list[Batch] = []
-        while part.count:
-            fitting = self._body.fits(part)
+        rest: Slice | None = part if part.count else None
+        while rest is not None:
+            part, fitting = rest, self._body.fits(rest)
             if fitting:
-                head, part = split(part, fitting)
+                head, rest = (part, None) if fitting == part.count else split(part, fitting)
                 self._take(head)
                 if self._kept_bytes > self._most_kept:
                     closed.append(self._seal())
@@ -129,7 +130,8 @@ class Packer:
 
     def _seal(self) -> Batch:
         self._number += 1
-        batch = _sealed(self._envelope, (self._number, self._offset), self._parts, self._dropped)
+        place = (self._number, self._offset)
+        batch = _sealed(self._envelope, place, self._parts, self._dropped, self._body)
         batch = replace(batch, spans=tuple(self._spans))
         self._reset()
         return batch
@@ -180,12 +182,18 @@ def earlier(batch: Batch, envelope: Envelope) -> Batch:
 
 
 def _sealed(
-    envelope: Envelope, place: tuple[int, int], parts: list[Slice], dropped: list[Slice]
+    envelope: Envelope,
+    place: tuple[int, int],
+    parts: list[Slice],
+    dropped: list[Slice],
+    body: OpenBody | None = None,
 ) -> Batch:
-    """The body of these parts; `place` is the batch's number and the offset in its whole body."""
-    body = envelope.open()
-    for part in parts:
-        body.add(part)
+    """The batch of these parts, of which `body` is the body, if it has been made already. `place`
+    is the batch's number and the offset in its whole body."""
+    if body is None:
+        body = envelope.open()
+        for part in parts:
+            body.add(part)
     pieces, size_bytes = body.seal()
     count = sum(part.count for part in parts)
     if envelope.stamp is not None:
