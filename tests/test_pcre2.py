@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.grammar import pcre2
-from ingest.grammar.pcre2 import Ends, Runs, ends_of, runs_of
+from ingest.grammar.pcre2 import Runs, runs_of
 
 pytestmark = pytest.mark.skipif(pcre2.version() is None, reason="this machine has no PCRE2")
 LETTERS = r"[a-z]*\n"
@@ -142,58 +142,3 @@ def test_without_its_compiler_it_is_not_used(monkeypatch: pytest.MonkeyPatch) ->
     library = pcre2._library()
     monkeypatch.setattr(library, "pcre2_jit_compile_8", lambda _code, _options: -48)
     assert runs_of(LETTERS) is None
-
-
-def ends(line: str) -> Ends:
-    """The ends of a pattern's lines; there is a PCRE2, or no test would run."""
-    found = ends_of(line)
-    assert found is not None
-    return found
-
-
-@pytest.mark.parametrize("end", [b"\n", b",\n", b";", b"--\n"])
-@pytest.mark.parametrize("count", [1, 2, 1000])
-def test_the_ends_of_lines_are_replaced(count: int, end: bytes) -> None:
-    """However many they are."""
-    data = b"some words\n" * count
-    assert ends("[a-z ]*").replaced(data, end) == (data.replace(b"\n", end), count)
-
-
-ODD_LINES = [
-    b"abcdefgh\n",
-    b"zyxwvutsr,\n",
-    b"\n",
-    b"1\n",
-    b"a\r\n",
-    "é\n".encode(),
-    b"\0\n",
-    b",\n",
-]
-
-
-@given(
-    st.lists(st.sampled_from([b"abcdefgh\n"] * 9 + ODD_LINES)),
-    st.sampled_from([b"", b"a", b"1", b",", b"abcdefgh", b"\r"]),
-    st.sampled_from([b"\n", b",\n", b"\n\n\n"]),
-)
-def test_no_line_that_does_not_match_gets_another_end(
-    lines: list[bytes], last: bytes, end: bytes
-) -> None:
-    """Wherever it stands, and whatever it looks like behind an end: then there are none."""
-    data = b"".join(lines) + last
-    found = ends("[a-h]+").replaced(data, end)
-    are_alike = not last and lines and all(re.fullmatch(rb"[a-h]+\n", one) for one in lines)
-    assert found == ((data.replace(b"\n", end), len(lines)) if are_alike else (b"", 0))
-
-
-def test_very_short_lines_are_not_told_of() -> None:
-    """There is room for so many ends, and no more."""
-    short = ends("[0-9]*")
-    assert short.replaced(b"1234567\n" * 100, b",\n") == (b"1234567,\n" * 100, 100)
-    assert short.replaced(b"12\n" * 100, b",\n") is None
-    assert short.replaced(b"12\n" * 100, b"\n") == (b"12\n" * 100, 100)
-
-
-def test_what_is_too_large_for_a_pattern_has_no_ends() -> None:
-    """As it has no runs."""
-    assert ends_of("(?:[a-z]{60000}){60000}") is None

@@ -22,9 +22,9 @@ import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from ctypes import byref, c_char, c_char_p, c_int, c_size_t, c_uint32, c_void_p
+from ctypes import c_char_p, c_int, c_size_t, c_uint32, c_void_p
 from functools import cache, lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 Line = tuple[int, int]  # from, to, its end included
 _NAMES = {
@@ -36,7 +36,6 @@ _NAMES = {
     ),
 }
 _ANCHORED, _DOLLAR_ENDONLY = 0x80000000, 0x00000010
-_SUBSTITUTE_GLOBAL = 0x00000100
 _JIT_COMPLETE = 1
 # What ends a repeated group: "+" behind it makes it possessive. No text that is escaped holds one.
 _REPEATED = re.compile(r"\)(\*|\{\d+\})(?!\+)")
@@ -54,29 +53,20 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {  # result, arguments
     "match_data_free": (None, [c_void_p]),
     "get_ovector_pointer": (_SIZES, [c_void_p]),
     "match": (c_int, [c_void_p, c_char_p, c_size_t, c_size_t, c_uint32, c_void_p, c_void_p]),
-    "substitute": (
-        c_int,
-        [
-            *(c_void_p, c_char_p, c_size_t, c_size_t, c_uint32, c_void_p, c_void_p),
-            *(c_char_p, c_size_t, c_void_p, _SIZES),
-        ],
-    ),
 }
-_UNLOCKED = ("match", "substitute")  # to let go of the lock costs more than the others do
-SHORTEST_LINE = 8  # on an average, its end included
+_UNLOCKED = ("match",)  # to let go of the lock costs more than the others do
 
 
-class _Code:
-    """One pattern as machine code. Any number of threads may use it at once."""
+class Runs:
+    """One pattern, matched as often as it goes, each match where the last one ended.
+
+    Any number of threads may use it at once.
+    """
 
     def __init__(self, library: ctypes.PyDLL, code: int) -> None:
         self._library, self._code = library, code
         # Not when the interpreter ends: a thread may still be at it.
         weakref.finalize(self, library.pcre2_code_free_8, code).atexit = False
-
-
-class Runs(_Code):
-    """One pattern, matched as often as it goes, each match where the last one ended."""
 
     def cover(self, data: bytes) -> bool | None:
         """Whether `data` is one run from its start to its end.
@@ -104,34 +94,6 @@ class Runs(_Code):
         return found
 
 
-class Ends(_Code):
-    """The ends of lines that one pattern matches."""
-
-    def replaced(self, data: bytes, end: bytes) -> tuple[bytes, int] | None:
-        """`data`, each line of which ends with an LF, with this `end` instead (in which there is no
-        `$`), and the number of lines.
-
-        No lines if one of them does not match; None if PCRE2 gave up, or they are very short.
-        """
-        if not data.endswith(b"\n") or data[-2:-1] in (b"", b"\n"):
-            return b"", 0  # what is odd about it takes no more room than an end
-        growth = len(end) - 1
-        room = bytearray(len(data) + growth * (len(data) // SHORTEST_LINE) + len(end))
-        size, out = c_size_t(len(room)), byref(c_char.from_buffer(room))
-        count = self._library.pcre2_substitute_8(
-            *(self._code, data, len(data), 0, _SUBSTITUTE_GLOBAL, None, None),
-            *(end, len(end), out, size),
-        )
-        if count < 0:
-            return None
-        if size.value != len(data) + growth * count:
-            return b"", 0
-        return data if end == b"\n" else bytes(memoryview(room)[: size.value]), count
-
-
-_C = TypeVar("_C", bound=_Code)
-
-
 @lru_cache(maxsize=64)
 def runs_of(pattern: str) -> Runs | None:
     """The runs of what a pattern matches, which is never nothing. None: Polars is to be asked.
@@ -141,21 +103,10 @@ def runs_of(pattern: str) -> Runs | None:
     turn is taken back, for what could be would have to be kept on a small stack. And no part of a
     text should be matched in two ways, for where the rest fails both are tried.
     """
-    return _compiled(Runs, f"(?:{pattern})*")
-
-
-@lru_cache(maxsize=64)
-def ends_of(line: str) -> Ends | None:
-    """The ends of lines that this pattern matches, without its end; None as with `runs_of`."""
-    # Where a line does not match, the rest is taken for one end, and so the size is another one.
-    return _compiled(Ends, rf"(?:{line})\K\n|(?s:.+)")
-
-
-def _compiled(kind: type[_C], pattern: str) -> _C | None:
     library = _library()
     if library is None:
         return None
-    text = _REPEATED.sub(r")\1+", pattern).encode()
+    text = _REPEATED.sub(r")\1+", f"(?:{pattern})*").encode()
     code = library.pcre2_compile_8(
         text, len(text), _ANCHORED | _DOLLAR_ENDONLY, c_int(), c_size_t(), None
     )
@@ -164,7 +115,7 @@ def _compiled(kind: type[_C], pattern: str) -> _C | None:
     if library.pcre2_jit_compile_8(code, _JIT_COMPLETE) < 0:  # without it Polars is quicker
         library.pcre2_code_free_8(code)
         return None
-    return kind(library, code)
+    return Runs(library, code)
 
 
 def version() -> str | None:

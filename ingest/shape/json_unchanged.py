@@ -1,9 +1,8 @@
 """NDJSON with nothing to map: a block whose records are all built alike travels as it came.
 
 One pattern, made of the block's first lines (`json_pattern`), says of all of them that they are
-what the checks of `json_read` ask for. PCRE2 puts the target's ends behind them in the same pass:
-then nobody takes the block apart, and nearly all that is done to it is done without the
-interpreter's lock. Without PCRE2 the lines are looked at one by one.
+what the checks of `json_read` ask for. Then nobody takes the block apart: the target's ends are put
+behind the lines, and that is all. Without PCRE2 the lines are looked at one by one.
 
 As lines mostly go on as they were, the pattern of the block before is asked first.
 """
@@ -14,7 +13,7 @@ import polars as pl
 from msgspec import Struct
 
 from ingest import grammar
-from ingest.grammar.pcre2 import ends_of
+from ingest.grammar.pcre2 import runs_of
 from ingest.model import Block
 from ingest.shape.json_alike import Text, ended_by_feeds, first_lines
 from ingest.shape.json_pattern import Unlike, build_of
@@ -60,17 +59,28 @@ def _unchanged(block: Block, found: tuple[bytes, int], line: str) -> Unchanged:
 
 def _ended(data: bytes, line: str, end: bytes) -> tuple[bytes, int] | None:
     """The lines with their new ends, and their number, if all of them match."""
-    ends = ends_of(line)
-    found = ends.replaced(data, end) if ends else None
-    if found is not None:
-        return found if found[1] else None
+    runs = runs_of(rf"(?:{line})\n")
+    alike = runs.cover(data) if runs else None
+    if alike is None:
+        alike = _are_alike(data, line)
+    return _with_ends(data, end) if alike else None
+
+
+def _are_alike(data: bytes, line: str) -> bool:
+    """The same, asked without PCRE2."""
     lines = parts_of(data, "\n")
     try:
-        if lines is None or len(Text(data, lines).odd(line)):
-            return None
+        return lines is not None and not len(Text(data, lines).odd(line))
     except pl.exceptions.ComputeError:  # too large a pattern
-        return None
-    return data.replace(b"\n", end), len(lines)
+        return False
+
+
+def _with_ends(data: bytes, end: bytes) -> tuple[bytes, int]:
+    if end == b"\n":
+        return data, grammar.count_feeds(data)
+    ended = data.replace(b"\n", end)
+    growth = len(ended) - len(data)
+    return ended, growth // (len(end) - 1) if len(end) > 1 else grammar.count_feeds(data)
 
 
 def _longest(data: bytes) -> int:
