@@ -64,8 +64,8 @@ def transcribe(
     """The records in these ranges of `data`, each range whole records with their ends.
 
     `texts` has `program.texts` texts for each range. None: a value was not what the program allows,
-    or there is no kernel. Every record must have its fields and a line end; if one has not, the
-    answer is worth nothing, and that is all.
+    there are no records, or there is no kernel. Every record must have its fields and a line end;
+    if one has not, the answer is worth nothing, and that is all.
     """
     code = _code()
     if code is None:

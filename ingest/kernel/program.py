@@ -62,8 +62,8 @@ class Program(Struct, frozen=True):
     """What becomes of records with so many `columns`, followed by so many `texts` of their range.
 
     With `escaping`, values are escaped where they need it, and may stand in the `quote`, if there
-    is one. Without it, every delimiter and every LF ends a field. `end` ends a record, the brace
-    and constant members included.
+    is one. Without it, every delimiter and every LF ends a field. `end` ends a record: members that
+    are the same in all of them, each behind its comma, and the brace.
     """
 
     columns: int

@@ -250,11 +250,15 @@
             (local.set $to (i32.add (local.get $to) (i32.load offset=48 (local.get $m)))))
           (local.set $m (i32.add (local.get $m) (i32.const 64)))
           (br $next_member)))
-        ;; The brace goes over the first member's comma; where there is none, in front of nothing.
-        (local.set $to (i32.add (local.get $to) (i32.eq (local.get $to) (local.get $record))))
-        (i32.store8 (local.get $record) (i32.const 123))
-        (local.set $to (call $copy (i32.load offset=44 (local.get $head))
+        ;; The brace goes over the first comma, that of a member or of a constant in the end. Where
+        ;; there is none, it stands in front.
+        (local.set $literal (i32.load offset=44 (local.get $head)))
+        (if (i32.eq (local.get $to) (local.get $record))
+          (then (local.set $to (i32.add (local.get $to)
+            (i32.ne (i32.load8_u (local.get $literal)) (i32.const 44))))))
+        (local.set $to (call $copy (local.get $literal)
           (i32.load offset=48 (local.get $head)) (local.get $to)))
+        (i32.store8 (local.get $record) (i32.const 123))
         (if (i32.gt_u (i32.sub (local.get $to) (local.get $record)) (local.get $longest))
           (then (local.set $longest (i32.sub (local.get $to) (local.get $record)))))
         (local.set $rows (i32.add (local.get $rows) (i32.const 1)))

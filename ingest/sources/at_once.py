@@ -2,8 +2,9 @@
 
 Of 5,000 files of 13 KB each is read, hashed and cut in less time than it takes to ask all the
 questions that a file may need. So those are asked first whose answers leave none open: a file that
-starts with the very bytes of a known header is text, and one that is nothing but ASCII needs no
-encoding. What is said of it is what the careful way says (`whole`), which has all the others.
+starts with the very bytes of a known header is read like the others, and one that is nothing but
+ASCII needs no encoding. What is said of it is what the careful way says (`whole`), which has all
+the other files.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 import os
 
 from ingest.model import FileInfo
-from ingest.sources.compression import MAGIC_BYTES
+from ingest.sources.compression import is_packed
 from ingest.sources.discover import Place
 from ingest.sources.intake import FileFacts
 from ingest.sources.opening import Verdict, verdict
@@ -55,9 +56,7 @@ def _read(file: FileInfo, place: Place) -> tuple[bytes, Verdict]:
 def _pieces(file: FileInfo, raw: bytes, reading: Reading) -> list[Piece] | None:
     """All its records, as one piece; None unless it is as simple as that."""
     sniffed = reading.headers.known(raw)
-    if sniffed is None or sniffed.data_start < MAGIC_BYTES:
-        return None
-    if not raw.isascii() or NO_TEXT in raw[:LOOKED_AT]:
+    if sniffed is None or not raw.isascii() or NO_TEXT in raw[:LOOKED_AT] or is_packed(raw):
         return None
     cutter = reading.cutter(sniffed.layout)
     cut = cutter.whole(raw[sniffed.data_start :]) if cutter else None

@@ -85,6 +85,11 @@ def codec_of(head: bytes) -> str | None:
     return None
 
 
+def is_packed(head: bytes) -> bool:
+    """Whether the first bytes are those of anything but text, to be unpacked or refused."""
+    return codec_of(head) is not None or head.startswith(_REFUSED_MAGICS)
+
+
 def refuse(head: bytes, shown: str) -> None:
     """Raise SourceError if the first bytes are of a format that is no text and not unpacked."""
     if not head.startswith(_REFUSED_MAGICS):
