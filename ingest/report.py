@@ -31,7 +31,10 @@ from ingest.state import write_private
 ORDER = (2, 5, 1, 130, 143, 7, 4, 6, 3, 0)
 INTERRUPTED = (130, 143)
 _FINISHED = (0, 3, 6)
-_PACKAGES = ("ingest", "anyio", "httpx", "msgspec", "orjson", "polars", "pydantic", "uvloop")
+_PACKAGES = (
+    *("ingest", "anyio", "httpx", "msgspec", "orjson", "polars", "pydantic", "uvloop"),
+    "wasmtime",
+)
 _REPORT_FORMAT = 1
 
 
