@@ -87,7 +87,7 @@ class Case:
         default = SourceSettings.model_fields["block_bytes"].default
         usual = LARGE_BLOCK_BYTES if self.table is WIDE else default
         bodies = (self.in_flight + 2) * (mean_body_bytes + mean_input_bytes)
-        return 180e6 + 36 * (self.block_bytes or usual) + bodies
+        return 155e6 + 24 * (self.block_bytes or usual) + bodies
 
 
 @dataclass(frozen=True, slots=True)

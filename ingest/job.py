@@ -197,7 +197,7 @@ class TargetSettings(Settings):
 class LimitSettings(Settings):
     """`[limits]`: these may only lower what the target allows.
 
-    Peak memory is about: 180 MB for the interpreter, its libraries and what allocators keep; 36
+    Peak memory is about: 155 MB for the interpreter, its libraries and what allocators keep; 24
     times `block_bytes` for the shaping threads and what waits between them; and `in_flight` + 2
     bodies, each with the input that it was made of, so that what is refused can be named.
     (`block_bytes` is 2 MiB, or 384 KiB where records are so large that bodies are full by bytes.)

@@ -11,7 +11,7 @@ import ctypes
 import struct
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -71,10 +71,9 @@ def transcribe(
     if code is None:
         return None
     try:
-        machine = _idle.pop() if _idle else _Machine(code)
-        answer = machine.run(program, data, ranges, texts)
-    except code.wasmtime.WasmtimeError:  # no memory left to reserve, or over its edge
-        return None
+        answer = (machine := _taken(code)).run(program, data, ranges, texts)
+    except (code.wasmtime.WasmtimeError, code.wasmtime.Trap):
+        return None  # no memory left to reserve, or over its edge
     _idle.append(machine)
     return answer
 
@@ -102,7 +101,8 @@ class _Machine:
         places, shown = _laid_out(texts or [()] * len(ranges), literals)
         source = literals + len(shown) + SLACK
         target = source + len(data) + SLACK
-        if not self._make_room(target + _most_bytes(program, len(data), shown)):
+        said = max((sum(map(len, some)) for some in texts), default=0)
+        if not self._make_room(target + _most_bytes(program, len(data), said)):
             return None
         rows = (
             RANGE.pack(source + start, source + end, 0, 0, *place)
@@ -149,6 +149,13 @@ class _Machine:
 _idle: list[_Machine] = []
 
 
+def _taken(code: _Code) -> _Machine:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return _Machine(code)
+
+
 def _laid_out(texts: Sequence[Sequence[bytes]], start: int) -> tuple[list[tuple[int, int]], bytes]:
     """Each range's texts from `start` on: where the list of them lies and ends, and all bytes."""
     parts: list[bytes] = []
@@ -164,11 +171,11 @@ def _laid_out(texts: Sequence[Sequence[bytes]], start: int) -> tuple[list[tuple[
     return places, b"".join(parts)
 
 
-def _most_bytes(program: Program, size_bytes: int, texts: bytes) -> int:
+def _most_bytes(program: Program, size_bytes: int, text_bytes: int) -> int:
     """More than any output takes: a record has at least a byte for each of its columns."""
     records = size_bytes // program.columns
-    growth = LONGEST_ESCAPE if program.escaping else 1
-    return growth * size_bytes + records * (program.largest_growth + len(texts)) + SLACK
+    growth = program.most_copies * (LONGEST_ESCAPE if program.escaping else 1)
+    return growth * size_bytes + records * (program.largest_growth + text_bytes) + SLACK
 
 
 @cache
@@ -177,14 +184,14 @@ def _code() -> _Code | None:
         import wasmtime  # noqa: PLC0415 - 0.1 s, which a small load has no use for
     except (ImportError, OSError, RuntimeError):  # not installed; no build for this machine
         return None
-    text = files(__package__).joinpath("transcribe.wat").read_text()
     config = wasmtime.Config()
     config.parallel_compilation = False  # one function is no work for a pool of threads
     try:
+        text = Path(__file__).with_name("transcribe.wat").read_text(encoding="ascii")
         engine = wasmtime.Engine(config)
         code = _Code(wasmtime, engine, wasmtime.Module(engine, text))
         _idle.append(_Machine(code))
-    except wasmtime.WasmtimeError:
+    except (OSError, wasmtime.WasmtimeError):
         return None
     atexit.register(_close, code)
     return code

@@ -22,6 +22,7 @@ Memory, from address 0 on (little endian, 32 bits each unless said otherwise)::
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from functools import lru_cache
 from itertools import accumulate
 
@@ -73,6 +74,11 @@ class Program(Struct, frozen=True):
     escaping: bool = False
     quote: str | None = None
     texts: int = 0
+
+    @property
+    def most_copies(self) -> int:
+        """How often one field is written."""
+        return max(Counter(member.cell for member in self.members).values(), default=1)
 
     @property
     def largest_growth(self) -> int:

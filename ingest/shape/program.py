@@ -63,6 +63,7 @@ class _Members:
 
     def __init__(self, plan: ShapePlan) -> None:
         self._omits = plan.omit_nulls
+        self._quote = plan.layout.dialect.quote
         self.done: list[Member] = []
         self.pending = b""
 
@@ -81,6 +82,10 @@ class _Members:
         self.done.append(member)
         self.pending = b""
 
+    def _as_written(self, word: str) -> bytes:
+        """A word as it stands in a field, quotes doubled: so fields are held against it."""
+        return (word.replace(self._quote, 2 * self._quote) if self._quote else word).encode()
+
     def read(self, field: FieldPlan, spelling: Spelling | None, *, escaping: bool) -> bool:
         """A field that reads a column whose values are spelt so. False if it can't be moved."""
         rule, start = field.rule, self.start(field)
@@ -90,17 +95,18 @@ class _Members:
             return False
         spelt = spelling or rule.spellings[0]
         is_left_out = self._omits and field.default is None
+        most = ANY_SIZE if spelling or rule.any_text is None else rule.any_text
         null = self.pending if is_left_out else start + (field.default or NULL).encode()
         self.add(
             Member(
                 cell=field.position,
                 before=start + spelt.prefix.encode(),
                 behind=spelt.suffix.encode(),
-                nulls=tuple(word.encode() for word in field.nulls),
+                nulls=tuple(self._as_written(word) for word in field.nulls),
                 instead=None if field.required else null,
                 strip=len(spelt.strip),
                 swap=spelt.swap,
-                most_bytes=ANY_SIZE if spelling or rule.any_text is None else rule.any_text,
+                most_bytes=min(ANY_SIZE, most),
             )
         )
         return True

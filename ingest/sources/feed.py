@@ -47,7 +47,7 @@ class Feed:
         self._intake = intake
         self._ready: deque[bytes] = deque()
         self._pieces: Iterator[bytes] | None = None
-        self._upcoming: bytes | None = None
+        self._upcoming: bytes | SourceError | None = None
         self._little = False
         self._last = False
         self._fetched: bytes | SourceError | None = None
@@ -177,6 +177,8 @@ class Feed:
 
     def _next_text(self) -> bytes | None:
         text, self._upcoming = self._upcoming, None
+        if isinstance(text, SourceError):
+            raise text
         if text is None and self._pieces is not None:
             text = next(self._pieces, None)
             if text is None:
@@ -188,7 +190,7 @@ class Feed:
         try:
             self._upcoming = self._next_text()
         except SourceError as exc:  # told when it is its turn
-            self.trouble = exc
+            self._upcoming = exc
 
 
 async def _hop(call: Callable[[], T], *, inline: bool) -> T:

@@ -54,11 +54,11 @@ def test_wide_bodies_are_closed_by_their_bytes() -> None:
 
 
 def test_the_formula_is_the_settings() -> None:
-    """The interpreter, 36 blocks, two bodies more than are in flight, and the input of those."""
-    assert Case("a", 1).formula_bytes(0, 0) == 180e6 + 36 * 2 * 1024**2
+    """The interpreter, 24 blocks, two bodies more than are in flight, and the input of those."""
+    assert Case("a", 1).formula_bytes(0, 0) == 155e6 + 24 * 2 * 1024**2
     more = Case("b", 1, block_bytes=1000, in_flight=32)
-    assert more.formula_bytes(10**6, 5 * 10**5) == pytest.approx(180e6 + 36_000 + 34 * 1.5e6)
-    assert CASES["1 MB records, slow server"].formula_bytes(0, 0) == 180e6 + 36 * 384 * 1024
+    assert more.formula_bytes(10**6, 5 * 10**5) == pytest.approx(155e6 + 24_000 + 34 * 1.5e6)
+    assert CASES["1 MB records, slow server"].formula_bytes(0, 0) == 155e6 + 24 * 384 * 1024
 
 
 def test_a_peak_is_held_against_the_mean_body_and_its_input() -> None:

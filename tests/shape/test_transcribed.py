@@ -35,7 +35,7 @@ FIELDS: Mapping[str, Any] = {
     "c": {"type": "decimal", "decimal": ",", "default": 0},
     "day": {"type": "date"},
     "t": {"type": "timestamp", "required": True},
-    "name": {"from": "s", "type": "string", "nulls": ["a long word for null"]},
+    "name": {"from": "s", "type": "string", "nulls": ["a long word for null", '"', 'a "b"', '""']},
     "path": {"from": "@path"},
     "short": {"type": "string", "column": MAX_LENGTH},
     "none": {"value": "last"},
@@ -50,7 +50,9 @@ CELLS: Sequence[st.SearchStrategy[str]] = (
     st.sampled_from(["", "abc", "abcd", "é", "ééé", "éééé"]),
     st.sampled_from(["", "free", "text of twenty bytes"]),
 )
-QUOTED = st.sampled_from(['a "b"', "a\nb", "a\r\nb", "back\\slash", "\t", "\x01", '"', "a;b", "'"])
+QUOTED = st.sampled_from(
+    ['a "b"', '""', 'a ""b""', "a\nb", "a\r\nb", "back\\slash", "\t", "\x01", '"', "a;b", "'"]
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -250,3 +252,53 @@ def test_integers_of_a_narrower_column() -> None:
     assert found is not None
     assert [part.get("n") for part in records_of(found, END)[0]] == [1, 2147483647]
     assert found.segments == shaper._in_columns(block).segments
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_words_for_null_that_hold_a_quote(quote: str) -> None:
+    """They are held against the value, not against how it is written."""
+    layout = Layout("csv", ("n", "s"), Dialect(quote=quote))
+    values = [quote, 2 * quote, f"a{quote}b", "a", ""]
+    rows = (f"1,{quote}{value.replace(quote, 2 * quote)}{quote}\n" for value in values)
+    block = block_of(layout, "".join(rows).encode(), form=Form.REGULAR)
+    for word in values:
+        shaper = shaper_for(block, fields={"n": {"type": "integer"}, "s": {"nulls": [word]}})
+        found = moved(block, shaper)
+        assert found is not None
+        assert found.buffer == shaper._in_columns(block).buffer
+        said = [record["s"] for record in records_of(found, END)[0]]
+        assert said == [None if value == word else value for value in values]
+
+
+@pytest.mark.parametrize("copies", [1, 2, 20])
+def test_a_column_that_is_written_many_times(copies: int) -> None:
+    """There is room for all of them, however many characters take six bytes each."""
+    fields = {f"f{n}": {"from": "s"} for n in range(copies)}
+    block = plain(*[("1", "\x01" * 300)] * 300)
+    shaper = shaper_for(block, fields=fields, source={"rest": "drop"})
+    kernel.machine._idle.clear()  # none whose memory is larger from before
+    found = moved(block, shaper)
+    assert found is not None
+    assert found.buffer == shaper._in_columns(block).buffer
+
+
+def test_a_bound_that_no_text_reaches() -> None:
+    """More characters than 32 bits can say."""
+    block = plain(("1", "a"))
+    long = {"type": "string", "column": {"max_length": 2**32}}
+    found = moved(block, shaper_for(block, fields={"s": long}))
+    assert found is not None
+    assert records_of(found, END)[0] == [{"s": "a", "n": "1"}]
+
+
+def test_many_files_with_long_names() -> None:
+    """What each says of its records is counted once a record, not all of it."""
+    layout = Layout("csv", ("n",))
+    block = block_of(layout, *[b"1\n" * 60] * 1000, form=Form.PLAIN)
+    shaper = shaper_for(block, fields={"path": {"from": "@path"}})
+    kernel.machine._idle.clear()
+    found = moved(block, shaper)
+    assert found is not None
+    assert found.segments == shaper._in_columns(block).segments
+    (machine,) = kernel.machine._idle
+    assert machine._memory.data_len(machine._store) < 2**26
