@@ -4,9 +4,9 @@ Where one pattern says of a whole block that its values are spelt as their colum
 is left to do is to put names where delimiters are, and quotes around texts. `ingest.kernel` does
 that in a fifth of the time that it takes to split the block into columns and glue them together.
 
-In a PLAIN block lines that the pattern does not match are taken out, shaped by columns, and put
-back where they stood. In a REGULAR one there must be none; but a text may be anything that fits
-between quotes: it is unquoted, and escaped where it must be, on its way.
+In a PLAIN block lines that the pattern does not match are taken out, read one by one, and put back
+where they stood. In a REGULAR one there must be none; but a text may be anything that fits between
+quotes: it is unquoted, and escaped where it must be, on its way.
 
 Whatever does not go this way (SQL, the keys of an upsert, values of several spellings) is no
 trouble: the answer is None, and the columns' way leads to the same records.
