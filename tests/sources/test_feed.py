@@ -103,6 +103,22 @@ async def test_error_comes_behind_the_text(tmp_path):
     await feed.aclose()
 
 
+async def test_an_error_far_behind_the_head_is_none_of_the_head(tmp_path):
+    """It is found in the same step as the head's text, and told when it is its turn."""
+    good = TEXT[: 3 * HEAD_BYTES]
+    (tmp_path / "f").write_bytes(good + b"\x81\n")
+    feed = await open_feed(
+        FileInfo(0, "f.csv"), Place(str(tmp_path / "f")), settings("-", encoding="cp1252")
+    )
+    assert feed.trouble is None
+    assert (feed.head, feed.head_is_all) == (good[:HEAD_BYTES], False)
+    parts: list[bytes] = []
+    with pytest.raises(SourceError, match="81"):
+        await rest(feed, parts)
+    assert b"".join(parts) == good
+    await feed.aclose()
+
+
 class Failing:
     """An input whose reads fail from a byte on, `chunk` bytes being read at a time."""
 
