@@ -65,8 +65,8 @@ def test_a_peak_is_held_against_the_mean_body_and_its_input() -> None:
     """Two requests of 4 MB each, made of 6 MB in all; without a request there is no body."""
     case = Case("a", 1, block_bytes=10**6, in_flight=1)
     peak = Peak("a", 1, 10, 6 * 10**6, 2, 4 * 10**6, 1.0, 237 * 10**6)
-    assert peak.of_formula(case) == pytest.approx(237 / (180 + 36 + 3 * (4 + 3)))
-    assert Peak("a", 1, 0, 0, 0, 0, 1.0, 108 * 10**6).of_formula(case) == pytest.approx(0.5)
+    assert peak.of_formula(case) == pytest.approx(237 / (155 + 24 + 3 * (4 + 3)))
+    assert Peak("a", 1, 0, 0, 0, 0, 1.0, 179 * 10**5).of_formula(case) == pytest.approx(0.1)
 
 
 def test_settings_of_a_case_stand_in_its_job(tmp_path: Path) -> None:
