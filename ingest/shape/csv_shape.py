@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ingest.model import Block, Layout, Place, Shaped
 from ingest.shape.csv_asked import Asked
-from ingest.shape.csv_read import of_lines, read_csv
+from ingest.shape.csv_read import Parsed, of_lines, read_csv
 from ingest.shape.encode import Encoded, encode
 from ingest.shape.encode_apart import encode_apart
 from ingest.shape.encode_check import NOTHING_KNOWN
@@ -53,12 +53,7 @@ class CsvShaper(Struct, frozen=True):
             parsed = read_csv(block, one_liners=asked.one_liners)
             known = asked.known_of(parsed.frame)
         rows = [Rows(s.rows, s.records, s.lines, s.rejects) for s in parsed.segments]
-        extra = pseudo_columns(plan, block.segments, rows, lambda row: parsed.place(row).line)
-        frame, columns = parsed.frame, _columns_read(plan)
-        if extra:
-            frame = frame.with_columns([s.alias(f"p{index}") for index, s in extra.items()])
-            columns |= {index: f"p{index}" for index in extra}
-            columns = dict(sorted(columns.items()))
+        frame, columns = self._with_columns(plan, block, parsed, rows)
 
         def encoding(rows: pl.DataFrame, is_known: bool) -> Encoded:
             told = known if is_known else NOTHING_KNOWN
@@ -74,6 +69,17 @@ class CsvShaper(Struct, frozen=True):
         wanted = set(records)
         places = (parsed.place(first + i) for i in range(parsed.segments[segment].rows))
         return [place for place in places if place.record in wanted]
+
+    def _with_columns(
+        self, plan: ShapePlan, block: Block, parsed: Parsed, rows: list[Rows]
+    ) -> tuple[pl.DataFrame, dict[int, str]]:
+        columns = _columns_read(plan)
+        extra = pseudo_columns(plan, block.segments, rows, lambda row: parsed.place(row).line)
+        frame = parsed.frame
+        if extra:
+            frame = frame.with_columns([s.alias(f"p{index}") for index, s in extra.items()])
+            columns |= {index: f"p{index}" for index in extra}
+        return frame, dict(sorted(columns.items()))
 
 
 def _columns_read(plan: ShapePlan) -> dict[int, str]:

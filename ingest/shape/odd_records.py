@@ -47,7 +47,7 @@ class Piece(Struct, frozen=True):
 
 
 class OddRecords:
-    """Makes them one by one, in order, and knows the `bad` among them."""
+    """Makes them one by one, in order, and knows the `bad` among them, by segment."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class OddRecords:
         texts: Sequence[Mapping[int, str]],
         ending: Ending,
     ) -> None:
-        self.bad: list[BadCell] = []
+        self.bad: list[list[BadCell]] = [[] for _ in block.segments]
         self._block = block
         self._checked = checked
         self._texts = texts
@@ -74,7 +74,7 @@ class OddRecords:
         made = self._maker.made(row, values, self._texts[among[0]])
         if isinstance(made, bytes):
             return made + self._end
-        self.bad.append(made)
+        self.bad[among[0]].append(made)
         self._note_place(line, piece.start, row, among)
         return b""
 

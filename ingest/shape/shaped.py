@@ -47,7 +47,7 @@ def put_together(
     counts = [s.rows - len(cells) for s, cells in zip(segments, bad, strict=True)]
     line_borders = list(accumulate(counts, initial=0))
     offsets = _offsets(encoded.lines, len(record_end), line_borders, len(buffer))
-    shaped = assembled(block, segments, encoded.bad, (buffer, offsets), place)
+    shaped = assembled(block, segments, bad, (buffer, offsets), place)
     if encoded.keys is None:
         return shaped
     keyed = (
@@ -60,15 +60,15 @@ def put_together(
 def assembled(
     block: Block,
     segments: Sequence[Rows],
-    bad: Sequence[BadCell],
+    bad: Sequence[Sequence[BadCell]],
     encoded: tuple[bytes, Sequence[int]],
     place: Callable[[int], Place],
 ) -> Shaped:
-    """The shaped block of its good records, encoded, and the borders of the segments in them."""
+    """The shaped block of its good records, encoded, and the borders of the segments in them;
+    `bad` are the cells of each segment."""
     buffer, offsets = encoded
-    cells_of_each = _bad_by_segment(bad, list(accumulate((s.rows for s in segments), initial=0)))
     shaped = []
-    for index, (part, cells) in enumerate(zip(segments, cells_of_each, strict=True)):
+    for index, (part, cells) in enumerate(zip(segments, bad, strict=True)):
         file = block.segments[index].file
         refused = [reject_of(file, cell, place(cell.row)) for cell in cells]
         shaped.append(

@@ -51,7 +51,8 @@ def read_transcribed(block: Block, plan: ShapePlan, ending: Ending) -> Shaped | 
         return None
     if not checked.odd:  # a piece for each segment
         rows = _rows(block, usual.records)
-        return assembled(block, rows, (), (usual.data, [0, *usual.ends]), _nowhere)
+        none = [()] * len(rows)
+        return assembled(block, rows, none, (usual.data, [0, *usual.ends]), _nowhere)
     records = OddRecords(block, plan, checked, texts, ending)
     return _put_together(block, pieces, usual, records)
 

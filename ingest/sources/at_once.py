@@ -15,13 +15,11 @@ import os
 from ingest.model import FileInfo
 from ingest.sources.compression import is_packed
 from ingest.sources.discover import Place
+from ingest.sources.encoding import may_be_wide
 from ingest.sources.intake import FileFacts
 from ingest.sources.opening import Verdict, verdict
 from ingest.sources.outcome import SMALL_BYTES, Outcome, Reading
 from ingest.sources.pieces import Piece
-
-NO_TEXT = b"\0"  # may be a half of UTF-16
-LOOKED_AT = 64
 
 
 def read_at_once(file: FileInfo, place: Place, reading: Reading) -> Outcome | None:
@@ -56,7 +54,7 @@ def _read(file: FileInfo, place: Place) -> tuple[bytes, Verdict]:
 def _pieces(file: FileInfo, raw: bytes, reading: Reading) -> list[Piece] | None:
     """All its records, as one piece; None unless it is as simple as that."""
     sniffed = reading.headers.known(raw)
-    if sniffed is None or not raw.isascii() or NO_TEXT in raw[:LOOKED_AT] or is_packed(raw):
+    if sniffed is None or not raw.isascii() or may_be_wide(raw) or is_packed(raw):
         return None
     cutter = reading.cutter(sniffed.layout)
     cut = cutter.whole(raw[sniffed.data_start :]) if cutter else None

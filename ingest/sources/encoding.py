@@ -110,9 +110,14 @@ def _is_utf8(head: bytes, *, final: bool) -> bool:
     return True
 
 
+def may_be_wide(head: bytes) -> bool:
+    """Whether there is a zero byte among the first, as UTF-16 has them even of ASCII."""
+    return b"\0" in head[:64]
+
+
 def _wide(head: bytes) -> str | None:
     """UTF-16 without a mark: nearly every other byte is zero, and nearly none of the others."""
-    if b"\0" not in head[:64] or len(head) < 4:
+    if not may_be_wide(head) or len(head) < 4:
         return None
     odd, even = head[1::2].count(0), head[::2].count(0)
     most = len(head) * 2 // 5

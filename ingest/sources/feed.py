@@ -47,7 +47,6 @@ class Feed:
         self._intake = intake
         self._ready: deque[bytes] = deque()
         self._pieces: Iterator[bytes] | None = None
-        self._upcoming: bytes | SourceError | None = None
         self._little = False
         self._last = False
         self._fetched: bytes | SourceError | None = None
@@ -166,31 +165,14 @@ class Feed:
     def _advance(self, work: Callable[[bytes], T]) -> tuple[bool, T | None]:
         """Work on the next piece, if the raw bytes at hand make one."""
         try:
-            text = self._next_text()
+            text = next(self._pieces, None) if self._pieces is not None else None
             result = None if text is None else work(text)
         except SourceError as exc:
             self.trouble = exc
             return False, None
-        if text is not None and not self._intake.packed:
-            self._look_ahead()
+        if text is None:
+            self._pieces = None
         return text is not None, result
-
-    def _next_text(self) -> bytes | None:
-        text, self._upcoming = self._upcoming, None
-        if isinstance(text, SourceError):
-            raise text
-        if text is None and self._pieces is not None:
-            text = next(self._pieces, None)
-            if text is None:
-                self._pieces = None
-        return text
-
-    def _look_ahead(self) -> None:
-        """What is not packed mostly makes one piece: to find that out must not cost another hop."""
-        try:
-            self._upcoming = self._next_text()
-        except SourceError as exc:  # told when it is its turn
-            self._upcoming = exc
 
 
 async def _hop(call: Callable[[], T], *, inline: bool) -> T:
