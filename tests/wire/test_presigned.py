@@ -43,9 +43,9 @@ def url_of(server: FakeServer, query: str = QUERY) -> SignedUrl:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Path:
-    """A file of three pieces and a bit."""
+    """A file of a piece and a bit."""
     path = tmp_path / "spool.gz"
-    path.write_bytes(bytes(range(256)) * 3_100)
+    path.write_bytes(bytes(range(256)) * (PIECE_BYTES // 256 + 100))
     return path
 
 
