@@ -24,6 +24,7 @@ _RUNS = """
 _FILES = """
     SELECT id, shown, size_bytes, mtime_ns, inode, device, sha256, records, complete FROM files
     WHERE run = ? ORDER BY id"""
+_FILE_IDS = "SELECT id, shown FROM files WHERE run = ? ORDER BY id"
 _PUT_FILE = """
     INSERT INTO files (run, shown, size_bytes, mtime_ns, inode, device, sha256, records, complete)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
@@ -108,6 +109,11 @@ def check_names(names: Sequence[str]) -> None:
                 f"{encodable(shown)}: two files whose names are written alike",
                 "rename one: their rejects could not be told apart",
             )
+
+
+def file_ids(connection: sqlite3.Connection, run: int) -> dict[str, int]:
+    """The rows of a run's files by their shown names: a third of what `file_rows` takes."""
+    return {_text(shown): id_ for id_, shown in connection.execute(_FILE_IDS, (run,))}
 
 
 def file_rows(

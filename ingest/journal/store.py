@@ -185,9 +185,9 @@ class Journal:
         Their indexes are those of the run under way: batches are written, and what is settled is
         answered, by them. Raises SettingsError for two files whose names are spelt alike.
         """
-        catalogue.check_names([file.shown for file in (*self.files(run), *files)])
+        catalogue.check_names([*self._file_ids(run), *(file.shown for file in files)])
         self._commits.keep(lambda: catalogue.put_files(self._connection, run.id, files))
-        rows = {file.shown: id_ for id_, file in self._files(run).items()}
+        rows = self._file_ids(run)
         ids = self._ids.setdefault(run.id, {})
         ids.update({file.index: rows[file.shown] for file in files})
 
@@ -198,6 +198,10 @@ class Journal:
     def _files(self, run: RunRecord) -> dict[int, FileRecord]:
         with self._commits.reading():
             return catalogue.file_rows(self._connection, run.id, self._indexes(run))
+
+    def _file_ids(self, run: RunRecord) -> dict[str, int]:
+        with self._commits.reading():
+            return catalogue.file_ids(self._connection, run.id)
 
     def _check_files(self, run: RunRecord) -> None:
         if run.id not in self._ids and self._files(run):
