@@ -18,6 +18,8 @@ def main() -> None:
     gc.disable()  # importing makes no garbage, and looking for it takes a seventh of the start
     # httpcore imports trio wherever it finds it; the command runs on asyncio and has no use for it.
     sys.modules.setdefault("trio", None)  # type: ignore[arg-type] # None: can't be imported
+    # Else all that is installed is searched for plugins, which may change what a setting means.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from ingest.cli.app import app  # noqa: PLC0415 - the streams are set right first
 
     _steady_streams()

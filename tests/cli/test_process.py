@@ -78,6 +78,25 @@ def test_help_never_loads_what_runs_need():
     assert found.stderr.strip() == b"[]"
 
 
+@pytest.mark.parametrize(("wish", "is_loaded"), [(None, False), ("another", True)])
+def test_plugins_of_pydantic_are_loaded_on_request_only(tmp_path, wish, is_loaded):
+    """Whatever else is installed beside us: to look for them takes a thirtieth of the start."""
+    described = tmp_path / "watcher-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: watcher\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[pydantic]\nwatcher = watcher:plugin\n")
+    (tmp_path / "watcher.py").write_text(
+        "import sys; print('watching', file=sys.stderr); plugin = None\n"
+    )
+    path = f"{ROOT}{os.pathsep}{tmp_path}"
+    found = subprocess.run(
+        [sys.executable, "-m", "ingest.cli", "schema"],
+        env=environment(PYTHONPATH=path, PYDANTIC_DISABLE_PLUGINS=wish),
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert (b"watching" in found.stderr) is is_loaded
+
+
 def test_version():
     """The installed one."""
     found = subprocess.run(
