@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,56 @@ def test_what_happens_to_a_file_meanwhile(tmp_path: Path, monkeypatch: pytest.Mo
     assert read_at_once(file, place, reading) is not None
     path.unlink()
     assert read_at_once(file, place, reading) is None
+
+
+def _grows(path: Path) -> None:
+    """By a writer that sets the time back."""
+    before = path.stat().st_mtime_ns
+    path.write_bytes(path.read_bytes() + lines(1))
+    os.utime(path, ns=(0, before))
+
+
+def _is_touched(path: Path) -> None:
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+
+
+def _is_replaced(path: Path) -> None:
+    """By one of the same size and time."""
+    made = path.with_name("other")
+    made.write_bytes(path.read_bytes())
+    os.utime(made, ns=(0, path.stat().st_mtime_ns))
+    made.replace(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_grows, "grew while it was read"),
+        (_is_touched, "was written to while it was read"),
+        (_is_replaced, "was replaced while it was read"),
+        (Path.unlink, "was deleted while it was read"),
+    ],
+)
+def test_what_a_file_becomes_while_it_is_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], said: str
+) -> None:
+    """And what had been read of it is loaded."""
+    path = tmp_path / "f"
+    path.write_bytes(HEADER + lines(9))
+    inputs, reading = found_in(tmp_path)
+    (file, place), real = inputs[0], os.pread
+
+    def changed(descriptor: int, size: int, at: int) -> bytes:
+        data = real(descriptor, size, at)
+        change(path)
+        return data
+
+    monkeypatch.setattr(os, "pread", changed)
+    found = read_at_once(file, place, reading)
+    assert found is not None
+    assert [piece.cut.data for piece in found.pieces] == [lines(9)]
+    assert len(found.notes) == 1
+    assert said in found.notes[0]
 
 
 @pytest.mark.parametrize("fingerprint", [False, True])
