@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from operator import attrgetter
 
 from ingest.model import FileInfo
 from ingest.sources.compression import is_packed
@@ -21,8 +20,6 @@ from ingest.sources.intake import FileFacts
 from ingest.sources.opening import Verdict, verdict
 from ingest.sources.outcome import SMALL_BYTES, Outcome, Reading
 from ingest.sources.pieces import Piece
-
-_facts = attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns")
 
 
 def read_at_once(file: FileInfo, place: Place, reading: Reading) -> Outcome | None:
@@ -49,19 +46,9 @@ def _read(file: FileInfo, place: Place) -> tuple[bytes, Verdict]:
         raw = b""
         if opened.st_size <= SMALL_BYTES:
             raw = os.pread(descriptor, opened.st_size, 0)
-        if len(raw) == opened.st_size and _is_there_still(place, opened):
-            return raw, Verdict()
         return raw, verdict(opened, descriptor, place, len(raw), file.shown)
     finally:
         os.close(descriptor)
-
-
-def _is_there_still(place: Place, opened: os.stat_result) -> bool:
-    """Whether its place has the very file that was opened, as it was then: nothing to say of it."""
-    try:
-        return _facts(os.stat(place.path)) == _facts(opened)  # noqa: PTH116 - as it was opened
-    except OSError:
-        return False
 
 
 def _pieces(file: FileInfo, raw: bytes, reading: Reading) -> list[Piece] | None:

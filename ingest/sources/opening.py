@@ -24,6 +24,7 @@ import stat
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from operator import attrgetter
 from typing import Protocol, cast
 
 import aiofiles
@@ -36,6 +37,7 @@ from ingest.sources.discover import STDIN, Place
 
 CHUNK_BYTES = 2 * 1024 * 1024
 PIPE_BYTES = 1024 * 1024
+_FACTS = attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns")
 
 
 class Verdict(Struct, frozen=True):
@@ -58,7 +60,7 @@ class Input(Protocol):
         ...
 
     def verdict(self) -> Verdict:
-        """After the end: whether the file is still what was opened. Blocks for two system calls."""
+        """After the end: whether the file is still what was opened. Blocks (three calls)."""
         ...
 
     async def aclose(self) -> None:
@@ -93,8 +95,12 @@ def verdict(
     opened: os.stat_result, descriptor: int, place: Place, read: int, shown: str
 ) -> Verdict:
     """Hold the file as it was `opened` against what it is now, after `read` bytes of it."""
-    now = os.fstat(descriptor)
     wanted = place.window.length if place.window else opened.st_size
+    with suppress(OSError):  # mostly this one question is enough
+        found = os.stat(place.path)  # noqa: PTH116 - as it was opened
+        if read >= wanted and _FACTS(found) == _FACTS(opened):
+            return Verdict()
+    now = os.fstat(descriptor)
     if read < wanted:
         return Verdict(
             error=SourceError(
@@ -111,6 +117,10 @@ def verdict(
         return Verdict(
             f"{shown}: was written to while it was read: old and new content may be mixed"
         )
+    return _of_its_place(place, now, shown)
+
+
+def _of_its_place(place: Place, now: os.stat_result, shown: str) -> Verdict:
     with suppress(FileNotFoundError, NotADirectoryError):
         if os.path.samestat(os.stat(place.path), now):  # noqa: PTH116 - as it was opened
             return Verdict()

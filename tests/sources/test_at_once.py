@@ -117,8 +117,9 @@ def test_what_happens_to_a_file_meanwhile(tmp_path: Path, monkeypatch: pytest.Mo
     found = read_at_once(file, place, reading)
     assert found is not None
     assert "replaced" in found.notes[0]
-    monkeypatch.setattr(os, "pread", lambda *_: HEADER)
-    assert read_at_once(file, place, reading) is None
+    for less in (HEADER, HEADER + lines(8)):
+        monkeypatch.setattr(os, "pread", lambda *_, less=less: less)
+        assert read_at_once(file, place, reading) is None
     monkeypatch.setattr(os, "pread", real)
     monkeypatch.setattr(at_once, "SMALL_BYTES", 20)
     assert read_at_once(file, place, reading) is None
