@@ -204,7 +204,7 @@ class Journal:
             return catalogue.file_ids(self._connection, run.id)
 
     def _check_files(self, run: RunRecord) -> None:
-        if run.id not in self._ids and self._files(run):
+        if run.id not in self._ids and self._file_ids(run):
             raise IngestError(
                 f"{self.path}: asked for what is settled before the files were named",
                 "this is a defect",
@@ -265,7 +265,8 @@ class Journal:
         return self._intents(run, State.AMBIGUOUS)
 
     def _intents(self, run: RunRecord, state: State) -> list[IntentRecord]:
-        files = {id_: (file.index, file.shown) for id_, file in self._files(run).items()}
+        indexes = self._indexes(run)
+        files = {id_: (indexes.get(id_, -1), shown) for shown, id_ in self._file_ids(run).items()}
         with self._commits.reading():
             return intents(self._connection, run.id, state, files)
 
